@@ -1,1 +1,25 @@
-//! …
+#![doc = include_str!("../README.md")]
+
+mod acceptor;
+mod contract;
+mod database;
+mod document;
+mod endpoints;
+mod failure;
+mod front;
+mod json;
+mod problem;
+mod request_id;
+mod routes;
+mod scalar;
+mod schema;
+mod service;
+mod settings;
+mod shutdown;
+mod strict;
+mod telemetry;
+
+pub use document::Document;
+pub use service::{migrate, serve};
+pub use settings::{Command, LogFormat, Settings};
+pub use telemetry::init as init_telemetry;

@@ -1,1 +1,12 @@
-//! …
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod ids;
+mod job;
+mod limits;
+mod recorder;
+mod writing;
+
+pub use error::Error;
+pub use limits::Limits;
+pub use recorder::Recorder;

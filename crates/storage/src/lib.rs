@@ -1,1 +1,18 @@
-//! …
+#![doc = include_str!("../README.md")]
+
+mod columns;
+mod database;
+pub mod deadlines;
+mod error;
+mod migrations;
+mod reading;
+mod session;
+mod statements;
+mod store;
+mod writing;
+
+pub use database::Database;
+pub use error::Error;
+pub use reading::{Filter, Page};
+pub use store::Store;
+pub use writing::Writer;

@@ -1,0 +1,116 @@
+//! What the document promises of each address: its methods, and the parameters it knows.
+
+use std::collections::HashSet;
+
+use anyhow::Context;
+use poem::Request;
+use poem::http::Method;
+use serde_json::Value;
+
+use crate::document::Document;
+use crate::problem::{Misfit, Problem, excerpt};
+
+/// The addresses and operations of the document, for looking up.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    addresses: Vec<Address>,
+}
+
+#[derive(Debug)]
+struct Address {
+    /// The parts between slashes; `None` takes any.
+    segments: Vec<Option<String>>,
+    operations: Vec<Operation>,
+    /// The `Allow` header.
+    allow: String,
+}
+
+#[derive(Debug)]
+struct Operation {
+    method: Method,
+    /// The query parameters, where the operation says that it refuses others (422).
+    query: Option<HashSet<String>>,
+}
+
+impl Contract {
+    /// Reads it off the document.
+    pub(crate) fn of(document: &Document) -> anyhow::Result<Self> {
+        let document: Value = serde_json::from_str(document.json())?;
+        let paths = document["paths"].as_object().context("the document has no paths")?;
+        let addresses = paths
+            .iter()
+            .map(|(path, item)| Address::of(path, item))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self { addresses })
+    }
+
+    /// The `Allow` header of an address: the methods of its operations, or GET for a page outside of the document.
+    pub(crate) fn allow(&self, path: &str) -> &str {
+        self.address(path).map_or("GET, HEAD", |address| &address.allow)
+    }
+
+    /// Refuses query parameters that the operation does not know, or that are given twice.
+    pub(crate) fn check_query(&self, request: &Request) -> Result<(), Problem> {
+        let Some(query) = request.uri().query() else { return Ok(()) };
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let known = self
+            .address(request.uri().path())
+            .and_then(|address| {
+                address.operations.iter().find(|operation| operation.method == *method)
+            })
+            .and_then(|operation| operation.query.as_ref());
+        let Some(known) = known else { return Ok(()) };
+
+        let mut given = HashSet::new();
+        let mut misfits = Vec::new();
+        for (name, _value) in form_urlencoded::parse(query.as_bytes()).take(100) {
+            let message = if !known.contains(&*name) {
+                "is not a known parameter"
+            } else if !given.insert(name.clone()) {
+                "must not be given more than once"
+            } else {
+                continue;
+            };
+            misfits.push(Misfit {
+                pointer: format!("/{}", excerpt(&name)),
+                message: message.to_owned(),
+            });
+        }
+        if misfits.is_empty() { Ok(()) } else { Err(Problem::invalid(misfits)) }
+    }
+
+    fn address(&self, path: &str) -> Option<&Address> {
+        self.addresses.iter().find(|address| {
+            let mut parts = path.split('/');
+            address.segments.iter().all(|segment| match (segment, parts.next()) {
+                (Some(fixed), Some(part)) => fixed == part,
+                (None, Some(part)) => !part.is_empty(),
+                (_, None) => false,
+            }) && parts.next().is_none()
+        })
+    }
+}
+
+impl Address {
+    fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
+        let segments =
+            path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
+        let mut operations = Vec::new();
+        let mut allow = Vec::new();
+        for (method, operation) in item.as_object().context("a path has no operations")? {
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())?;
+            allow.push(method.to_string());
+            if method == Method::GET {
+                allow.push(Method::HEAD.to_string());
+            }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let query = parameters.filter(|parameter| parameter["in"] == "query");
+            let query = query
+                .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
+                .collect();
+            let refuses = operation["responses"].get("422").is_some();
+            operations.push(Operation { method, query: refuses.then_some(query) });
+        }
+        Ok(Self { segments, operations, allow: allow.join(", ") })
+    }
+}

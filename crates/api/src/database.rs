@@ -1,0 +1,72 @@
+//! Where the record's database comes from: a setting, or a private PostgreSQL.
+
+use std::env;
+
+use anyhow::{Context, bail, ensure};
+use postmaster::Postmaster;
+use storage::Database;
+use tokio::task::spawn_blocking;
+
+use crate::Settings;
+
+/// The database in use, and the private PostgreSQL if it is one.
+#[derive(Debug)]
+pub(crate) struct Located {
+    pub(crate) database: Database,
+    /// A shell command that opens it.
+    pub(crate) psql: String,
+    pub(crate) private: Option<Postmaster>,
+}
+
+/// Takes the database that is configured; only if none is, starts a private one.
+pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
+    if let Some(url) = &settings.database_url {
+        ensure!(
+            !url.is_empty(),
+            "DATABASE_URL is set, but empty; unset it to use a private PostgreSQL"
+        );
+        let database = Database::from_url(url).context("DATABASE_URL cannot be used")?;
+        return Ok(Located { database, psql: "psql $DATABASE_URL".to_owned(), private: None });
+    }
+    if let Some(database) = from_libpq_variables()? {
+        return Ok(Located { database, psql: "psql".to_owned(), private: None });
+    }
+    let private = postmaster::Settings {
+        data_dir: settings.data_dir.clone(),
+        programs: settings.pg_bin.clone(),
+    };
+    let postmaster = spawn_blocking(move || Postmaster::start(&private))
+        .await?
+        .context("the private PostgreSQL cannot be used")?;
+    let database = Database::from_parts(
+        postmaster.socket_dir().to_str(),
+        Some(postmaster.port()),
+        Some(postmaster.user()),
+        None,
+        Some(postmaster.database()),
+    );
+    Ok(Located { database, psql: postmaster.psql(), private: Some(postmaster) })
+}
+
+/// The database that libpq's variables name, if any of them is set.
+fn from_libpq_variables() -> anyhow::Result<Option<Database>> {
+    let [host, port, user, password, name] =
+        ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"].map(|name| env::var(name).ok());
+    if [&host, &port, &user, &password, &name].into_iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let port = match port.map(|port| port.parse()) {
+        None => None,
+        Some(Ok(port)) => Some(port),
+        Some(Err(_)) => bail!("PGPORT is not a port number"),
+    };
+    // libpq's default, which tokio-postgres does not know.
+    let user = user.or_else(|| env::var("USER").ok());
+    Ok(Some(Database::from_parts(
+        host.as_deref(),
+        port,
+        user.as_deref(),
+        password.as_deref(),
+        name.as_deref(),
+    )))
+}

@@ -1,0 +1,88 @@
+//! The OpenAPI document: generated from the types, corrected where the generator falls short, served as it is.
+
+use anyhow::ensure;
+use poem_openapi::OpenApiService;
+use serde_json::{Map, Value, json};
+
+use crate::endpoints::{HealthApi, PredictApi, PredictionsApi};
+
+const TITLE: &str = "Onrecord";
+
+const DESCRIPTION: &str = "\
+A prediction service whose every answer is on the record: input and prediction are committed to PostgreSQL before the \
+answer goes out.
+
+Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
+
+/// The document, as text.
+#[derive(Debug, Clone)]
+pub struct Document {
+    generated: String,
+    json: String,
+    yaml: String,
+}
+
+/// The operations, as a service of poem-openapi.
+pub(crate) fn service() -> OpenApiService<(PredictApi, PredictionsApi, HealthApi), ()> {
+    OpenApiService::new((PredictApi, PredictionsApi, HealthApi), TITLE, env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .server("/")
+}
+
+impl Document {
+    /// Generates it from the types.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the generator writes something else than JSON, which a test rules out.
+    pub fn generate() -> anyhow::Result<Self> {
+        let generated = service().spec();
+        let mut document: Value = serde_json::from_str(&generated)?;
+        correct(&mut document);
+        let json = serde_json::to_string_pretty(&document)? + "\n";
+        let yaml = serde_saphyr::to_string(&document)?;
+        Ok(Self { generated, json, yaml })
+    }
+
+    /// The document in JSON.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The document in YAML.
+    #[must_use]
+    pub fn yaml(&self) -> &str {
+        &self.yaml
+    }
+
+    /// The page with Swagger UI for this document, which needs no network.
+    pub(crate) fn swagger_ui(&self) -> anyhow::Result<String> {
+        // The page embeds the document in a script element, unescaped.
+        ensure!(!self.json.contains("</"), "the document would end the script that holds it");
+        let page = service().swagger_ui_html();
+        ensure!(page.contains(&self.generated), "the page does not hold the generated document");
+        let page = page.replace(&self.generated, &self.json);
+        let page = page.replace("<title>Swagger UI</title>", &format!("<title>{TITLE}</title>"));
+        Ok(page.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1))
+    }
+}
+
+/// Corrects every schema in the document.
+fn correct(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            close_object(object);
+            object.values_mut().for_each(correct);
+        }
+        Value::Array(items) => items.iter_mut().for_each(correct),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Says that an object has no other properties than those listed; the generator cannot.
+fn close_object(schema: &mut Map<String, Value>) {
+    if schema.get("type") == Some(&json!("object")) && schema.contains_key("properties") {
+        schema.insert("additionalProperties".to_owned(), json!(false));
+    }
+}

@@ -1,0 +1,46 @@
+//! The operations of the API.
+
+mod health;
+mod predict;
+mod predictions;
+
+use std::sync::Arc;
+
+use inference::Model;
+use poem_openapi::Tags;
+use recorder::Recorder;
+use storage::Store;
+
+pub(crate) use health::HealthApi;
+pub(crate) use predict::PredictApi;
+pub(crate) use predictions::PredictionsApi;
+
+use crate::problem::Problem;
+
+/// What the operations share.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) model: Arc<Model>,
+    pub(crate) recorder: Recorder,
+    pub(crate) store: Store,
+}
+
+/// The groups of operations.
+#[derive(Tags)]
+pub(crate) enum Group {
+    /// Ask the model. Every answer is on the record before it is given.
+    Predict,
+    /// Read the record back.
+    Record,
+    /// Is the service well?
+    Health,
+}
+
+/// What the client is told when the record cannot be read.
+fn unreadable(error: storage::Error) -> Problem {
+    if error.is_unreadable() {
+        Problem::internal(error)
+    } else {
+        Problem::unavailable("the record cannot be reached").because(error)
+    }
+}

@@ -1,0 +1,199 @@
+//! Every failure that a client can see, as RFC 9457 problem details.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Error, IntoResponse, Response};
+use poem_openapi::Object;
+use poem_openapi::error::{ParseParamError, ParsePathError};
+use serde::Serialize;
+
+/// The media type of every failure.
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// How long a client should wait before it tries again, in seconds.
+const RETRY_AFTER: u32 = 1;
+
+/// A request that failed: what is said to the client, and what only the log is told.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.details.detail)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    details: Box<ProblemDetails>,
+    allow: Option<HeaderValue>,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// A failure, as problem details (RFC 9457).
+#[derive(Debug, Clone, Serialize, Object)]
+#[oai(rename = "Problem")]
+pub(crate) struct ProblemDetails {
+    /// What kind of problem it is; `about:blank` says that the status tells it.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this request.
+    detail: String,
+    /// Where the input is invalid, at most 100 places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<Misfit>>,
+}
+
+/// One place where the input is invalid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "InvalidInput")]
+pub(crate) struct Misfit {
+    /// A JSON pointer (RFC 6901) into the body, or a slash and the name of a parameter.
+    pub(crate) pointer: String,
+    /// What is wrong there.
+    pub(crate) message: String,
+}
+
+impl Problem {
+    /// A failure with this status and explanation.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let details = ProblemDetails {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Unknown").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: None,
+        };
+        Self { status, details: Box::new(details), allow: None, cause: None }
+    }
+
+    /// 422: the request is understood, but these places of it do not fit.
+    pub(crate) fn invalid(misfits: Vec<Misfit>) -> Self {
+        let detail = match misfits.as_slice() {
+            [one] => format!("{}: {}", one.pointer, one.message),
+            many => format!("{} places do not fit", many.len()),
+        };
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        problem.details.errors = Some(misfits);
+        problem
+    }
+
+    /// 422 because of one parameter.
+    pub(crate) fn invalid_parameter(name: &str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![Misfit { pointer: format!("/{name}"), message: message.into() }])
+    }
+
+    /// 500: the reason is for the log only.
+    pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the service failed; the request is not at fault",
+        )
+        .because(cause)
+    }
+
+    /// 503: try again later.
+    pub(crate) fn unavailable(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// Adds what only the log is told.
+    pub(crate) fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// Adds the methods that would have been allowed.
+    pub(crate) fn with_allow(mut self, methods: &str) -> Self {
+        self.allow = HeaderValue::from_str(methods).ok();
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the log is told: the cause and its causes in turn.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let mut error: &dyn StdError = self.cause.as_deref()?;
+        let mut chain = error.to_string();
+        while let Some(source) = error.source() {
+            chain.push_str(": ");
+            chain.push_str(&source.to_string());
+            error = source;
+        }
+        Some(chain)
+    }
+
+    /// Gives the failures of the HTTP stack the form of ours.
+    pub(crate) fn from_poem(error: Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(problem) => return problem,
+            Err(error) => error,
+        };
+        if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
+            return Self::invalid_parameter(parameter.name, excerpt(&parameter.reason));
+        }
+        if let Some(parameter) = error.downcast_ref::<ParsePathError>() {
+            return Self::invalid_parameter(parameter.name, excerpt(&parameter.reason));
+        }
+        if error.is::<NotFoundError>() {
+            return Self::new(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this address; the routes are at /docs",
+            );
+        }
+        if error.is::<MethodNotAllowedError>() {
+            return Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address does not answer to this method",
+            );
+        }
+        let status = error.status();
+        if status.is_server_error() {
+            Self::internal(error.to_string())
+        } else {
+            Self::new(status, excerpt(&error.to_string()))
+        }
+    }
+}
+
+/// The beginning of a text that may quote what was sent.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut excerpt: String = text.chars().take(LONGEST).collect();
+    if excerpt.len() < text.len() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn as_response(&self) -> Response
+    where
+        Self: StdError + Send + Sync + 'static,
+    {
+        self.clone().into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        // Strings and numbers always serialize.
+        let body = serde_json::to_vec(&self.details).unwrap_or_default();
+        let mut response =
+            Response::builder().status(self.status).content_type(CONTENT_TYPE).body(body);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+        }
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+}

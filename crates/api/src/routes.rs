@@ -1,0 +1,44 @@
+//! The routes: the documented operations, the document itself, and the page to try them on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use inference::Model;
+use poem::endpoint::make_sync;
+use poem::http::header;
+use poem::{Endpoint, EndpointExt, Response, Route, get};
+use recorder::Recorder;
+use storage::Store;
+
+use crate::contract::Contract;
+use crate::document::{Document, service};
+use crate::endpoints::Endpoints;
+use crate::front::Front;
+
+/// Everything that is served, as one endpoint that answers every request in the service's own form.
+pub(crate) fn routes(
+    model: Arc<Model>,
+    recorder: Recorder,
+    store: Store,
+    document: Document,
+) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
+    let contract = Contract::of(&document)?;
+    let operations = service().data(Endpoints { model, recorder, store });
+    let routes = Route::new()
+        .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))
+        .at("/openapi.json", page("application/json", document.json().to_owned()))
+        .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
+        .nest("/", operations);
+    Ok(Front::new(routes.map_to_response(), contract))
+}
+
+/// A page that is always the same.
+fn page(content_type: &'static str, text: String) -> impl Endpoint {
+    let text = Bytes::from(text);
+    get(make_sync(move |_| {
+        Response::builder()
+            .content_type(content_type)
+            .header(header::CACHE_CONTROL, "no-cache")
+            .body(text.clone())
+    }))
+}

@@ -1,0 +1,70 @@
+//! Every setting: its flag, its variable, its default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Serves predictions, each of them on the record in PostgreSQL before it is answered.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "api", version, after_help = AFTER_HELP)]
+pub struct Settings {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// The address to answer on; port 0 takes a free one
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
+    pub listen: SocketAddr,
+
+    /// The database of the record, as postgresql://user:password@host:port/name
+    ///
+    /// Without it the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private
+    /// PostgreSQL is created in the data directory and runs as long as the service does.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    pub database_url: Option<String>,
+
+    /// The directory of the private PostgreSQL
+    #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
+    pub data_dir: PathBuf,
+
+    /// The directory of PostgreSQL's programs `initdb` and `postgres`, if they are in no usual place
+    #[arg(long, env = "PG_BIN", global = true)]
+    pub pg_bin: Option<PathBuf>,
+
+    /// The model, as a safetensors file; the weights built into the program if it is not given
+    #[arg(long, env = "MODEL", global = true)]
+    pub model: Option<PathBuf>,
+
+    /// How log lines look; `pretty` on a terminal, else `json`
+    #[arg(long, env = "LOG_FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the service (the default)
+    Serve,
+    /// Bring the schema of the database up to date, and stop
+    Migrate,
+    /// Print the OpenAPI document
+    Openapi {
+        /// As YAML instead of JSON
+        #[arg(long)]
+        yaml: bool,
+    },
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For programs: one JSON object per line.
+    Json,
+}
+
+const AFTER_HELP: &str = "\
+Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (see --database-url), and RUST_LOG, which says what is logged,
+for example RUST_LOG=warn or RUST_LOG=info,storage=debug (default: info).";

@@ -1,0 +1,141 @@
+//! A request body, read strictly: every place that does not fit is reported at once.
+
+mod object;
+mod report;
+mod shape;
+
+use poem::http::{StatusCode, header};
+use poem::{Body, Request, RequestBody};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde::Deserializer;
+use tokio::io::AsyncReadExt;
+
+pub(crate) use object::{Fields, Object};
+pub(crate) use report::Report;
+pub(crate) use shape::{Array, Bounded, Shape, read};
+
+use crate::json;
+use crate::problem::{Problem, excerpt};
+
+/// The largest body that is read, in bytes.
+const LONGEST: u64 = 4 << 20;
+
+/// How much of a body that is too long is thrown away before the refusal is sent, in bytes; a client that is cut off
+/// while it still sends may never see why.
+const THROWN_AWAY: u64 = 16 << 20;
+
+/// What can be read from a body whose schema is that of `Self`.
+pub(crate) trait FromBody: Type {
+    /// What the body means.
+    type Value: Send;
+
+    /// Reads it; `None` if something was reported.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the input is no JSON.
+    fn from_body<'de, D: Deserializer<'de>>(
+        body: D,
+        report: &mut Report,
+    ) -> Result<Option<Self::Value>, D::Error>;
+}
+
+/// The body of a request, `application/json`.
+///
+/// poem-openapi's own payload keeps the last of duplicate keys, stops at the first error and answers 400 to
+/// everything; this one answers 400 to what is no JSON and 422, with all the places, to what does not fit.
+#[derive(Debug)]
+pub(crate) struct Strict<T: FromBody>(pub(crate) T::Value);
+
+impl<T: FromBody> Payload for Strict<T> {
+    const CONTENT_TYPE: &'static str = json::CONTENT_TYPE;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content =
+            vec![MetaMediaType { content_type: json::CONTENT_TYPE, schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        check_media_type(request)?;
+        let bytes = receive(body.take()?).await?;
+        Ok(Self(parse::<T>(&bytes)?))
+    }
+}
+
+fn check_media_type(request: &Request) -> Result<(), Problem> {
+    let refuse = |detail: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    if !request.content_type().is_some_and(is_json) {
+        return refuse("the body must be declared as Content-Type: application/json");
+    }
+    match request.header(header::CONTENT_ENCODING) {
+        None | Some("identity") => Ok(()),
+        Some(_) => refuse("the body must not be compressed"),
+    }
+}
+
+/// Whether this is `application/json`, perhaps with `charset=utf-8`, the only encoding that JSON has.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(json::CONTENT_TYPE))
+        && parts.all(|parameter| {
+            parameter.is_empty() || parameter.replace('"', "").eq_ignore_ascii_case("charset=utf-8")
+        })
+}
+
+async fn receive(body: Body) -> Result<Vec<u8>, Problem> {
+    let broken = |error| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").because(error);
+    let mut reader = body.into_async_read();
+    let mut bytes = Vec::new();
+    (&mut reader).take(LONGEST + 1).read_to_end(&mut bytes).await.map_err(broken)?;
+    if bytes.len() as u64 <= LONGEST {
+        return Ok(bytes);
+    }
+    drop(bytes);
+    tokio::io::copy(&mut reader.take(THROWN_AWAY), &mut tokio::io::sink()).await.map_err(broken)?;
+    Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is larger than {LONGEST} bytes"),
+    ))
+}
+
+fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
+    let malformed = |error: serde_json::Error| {
+        Problem::new(StatusCode::BAD_REQUEST, excerpt(&error.to_string()))
+    };
+    let mut input = serde_json::Deserializer::from_slice(bytes);
+    // The report counts the depth itself, to the documented bound.
+    input.disable_recursion_limit();
+    let mut report = Report::default();
+    let value = T::from_body(&mut input, &mut report).map_err(malformed)?;
+    input.end().map_err(malformed)?;
+    match value {
+        Some(value) if report.is_empty() => Ok(value),
+        _ => Err(Problem::invalid(report.into_misfits())),
+    }
+}

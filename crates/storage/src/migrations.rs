@@ -1,0 +1,62 @@
+//! Bringing the schema up to date, one process at a time.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+
+use crate::{Error, Store, deadlines, session};
+
+/// The files in `/migrations`, built into the binary.
+mod embedded {
+    refinery::embed_migrations!("../../migrations");
+}
+
+/// The advisory lock that a migrating process holds: "onrecord" in ASCII.
+const LOCK: i64 = i64::from_be_bytes(*b"onrecord");
+
+impl Store {
+    /// Applies the migrations that the database does not have yet and says which.
+    ///
+    /// refinery takes no lock, so one is taken here, on the same connection: of several processes one migrates, and
+    /// the others find nothing left to do. A schema that is newer than this program is left alone, so that an older
+    /// service can start during a rolling upgrade.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be reached, if another process holds the lock longer than
+    /// [`deadlines::MIGRATION_LOCK`], if an applied migration differs from its file, or if one fails; then the schema is as before that one.
+    pub async fn migrate(&self) -> Result<Vec<String>, Error> {
+        let config = session::configure(self.database(), Duration::ZERO, deadlines::MIGRATION_LOCK);
+        let (mut client, connection) = timeout(deadlines::START, config.connect(NoTls))
+            .await
+            .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
+            .map_err(Error::Connect)?;
+        let connection = tokio::spawn(connection);
+
+        let applied = async {
+            let action = "take the lock for migrating";
+            client
+                .execute("select pg_advisory_lock($1)", &[&LOCK])
+                .await
+                .map_err(|source| Error::Query { action, source })?;
+            let report = embedded::migrations::runner()
+                .set_abort_missing(false)
+                .run_async(&mut client)
+                .await
+                .map_err(Error::Migration)?;
+            Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+        }
+        .await;
+
+        // Ends the session, which releases the lock.
+        drop(client);
+        if let Ok(Err(error)) = connection.await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the migrating connection ended badly"
+            );
+        }
+        applied
+    }
+}

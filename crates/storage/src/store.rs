@@ -1,0 +1,116 @@
+//! The store: connections to the record, and what is asked of all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, RecyclingMethod};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::statements::Statements;
+use crate::{Database, Error, Writer, deadlines, session};
+
+/// How many connections readers share. Reading is light and writers have their own.
+const READERS: usize = 8;
+
+/// The record: a pool of connections for reading, and the way to writers.
+///
+/// A clone is the same store. Connections are made when they are needed, so making a store needs no database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    pub(crate) readers: Pool,
+    pub(crate) statements: Arc<Statements>,
+}
+
+impl Store {
+    /// The record in this database. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the pool cannot be set up.
+    pub fn new(database: Database) -> Result<Self, Error> {
+        // Verified: a frozen server is noticed before a statement hangs in it.
+        let readers =
+            session::pool(&database, READERS, deadlines::READ, RecyclingMethod::Verified)?;
+        Ok(Self { database, readers, statements: Arc::new(Statements::compose()) })
+    }
+
+    /// Where the record is.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A writer with a connection of its own, made when it is first needed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its pool cannot be set up.
+    pub fn writer(&self) -> Result<Writer, Error> {
+        // Fast: the writer's own deadline covers a frozen server, and the check would cost a round trip per batch.
+        let connection = session::pool(&self.database, 1, deadlines::WRITE, RecyclingMethod::Fast)?;
+        Ok(Writer::new(connection, Arc::clone(&self.statements)))
+    }
+
+    /// Waits until the database can be reached, at most [`deadlines::START`].
+    ///
+    /// # Errors
+    ///
+    /// Fails with the last reason if it cannot be reached in time, or if it is older than PostgreSQL 14.
+    pub async fn wait_until_reachable(&self) -> Result<(), Error> {
+        let give_up = Instant::now() + deadlines::START;
+        loop {
+            match self.check_version().await {
+                Err(error @ Error::Unreachable(_)) if Instant::now() < give_up => {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "the database is not reachable yet"
+                    );
+                    sleep(Duration::from_millis(100)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn check_version(&self) -> Result<(), Error> {
+        let action = "read the server's version";
+        let row = self
+            .reader()
+            .await?
+            .query_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
+            .await
+            .map_err(|source| Error::Query { action, source })?;
+        let (number, name): (i32, String) = (row.get(0), row.get(1));
+        if number < 140_000 { Err(Error::TooOld { found: name }) } else { Ok(()) }
+    }
+
+    /// Whether the database answers and has the record's tables.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not answer within [`deadlines::CONNECT`], or refuses.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let action = "look at the record";
+        timeout(deadlines::CONNECT, async {
+            let reader = self.reader().await?;
+            let ping = reader
+                .prepare_cached(&self.statements.ping)
+                .await
+                .map_err(|source| Error::Query { action, source })?;
+            reader.query(&ping, &[]).await.map_err(|source| Error::Query { action, source })?;
+            Ok(())
+        })
+        .await
+        .map_err(|_elapsed| Error::TimedOut { action })?
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Object, Error> {
+        self.readers.get().await.map_err(Error::Unreachable)
+    }
+
+    /// Closes every connection; what is asked of the store afterwards fails.
+    pub fn close(&self) {
+        self.readers.close();
+    }
+}
