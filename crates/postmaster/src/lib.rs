@@ -1,1 +1,31 @@
-//! …
+#![doc = include_str!("../README.md")]
+
+mod settings;
+
+mod postmaster;
+
+mod lock;
+
+mod account;
+mod cluster;
+mod creation;
+mod fingerprint;
+mod install;
+mod place;
+mod programs;
+mod socket;
+
+mod configuration;
+mod log;
+mod orphan;
+mod pid_file;
+mod processes;
+mod server;
+mod stop;
+mod watch;
+
+mod error;
+
+pub use error::Error;
+pub use postmaster::Postmaster;
+pub use settings::Settings;

@@ -1,0 +1,109 @@
+//! As whom PostgreSQL runs.
+
+use std::env;
+use std::io;
+use std::os::unix::fs::lchown;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Gid, Uid, User, getegid, geteuid};
+
+use crate::Error;
+
+/// Who runs PostgreSQL when we are root, the best first.
+const STAND_INS: [&str; 2] = ["postgres", "nobody"];
+
+/// The variables of our environment that PostgreSQL's programs see: where to find things, no secrets.
+const INHERITED: [&str; 5] =
+    ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"];
+
+/// The user as whom PostgreSQL runs, and who owns its files.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    /// Whether it is somebody else: only root may run programs as another user.
+    switched: bool,
+}
+
+impl Account {
+    /// Ourselves; or, when we are root, the owner of the existing cluster, else a stand-in.
+    pub(crate) fn choose(cluster_owner: Option<u32>) -> Result<Self, Error> {
+        let ours = geteuid();
+        if !ours.is_root() {
+            let name = match User::from_uid(ours) {
+                Ok(Some(user)) => user.name,
+                _ => ours.to_string(),
+            };
+            return Ok(Self { name, uid: ours, gid: getegid(), switched: false });
+        }
+        let owner = cluster_owner.map(Uid::from_raw).filter(|uid| !uid.is_root());
+        let user = match owner {
+            Some(uid) => match User::from_uid(uid) {
+                Ok(Some(user)) => Some(user),
+                // A user without an entry, such as a container's.
+                _ => return Ok(Self::nameless(uid)),
+            },
+            None => STAND_INS.iter().find_map(|name| User::from_name(name).ok().flatten()),
+        };
+        let user = user.ok_or(Error::NoAccount)?;
+        Ok(Self { name: user.name, uid: user.uid, gid: user.gid, switched: true })
+    }
+
+    fn nameless(uid: Uid) -> Self {
+        Self { name: uid.to_string(), uid, gid: Gid::from_raw(uid.as_raw()), switched: true }
+    }
+
+    /// The name of the user, or the number of one who has none.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number of the user.
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid.as_raw()
+    }
+
+    /// Whether PostgreSQL runs as somebody else than we do.
+    pub(crate) fn is_switched(&self) -> bool {
+        self.switched
+    }
+
+    /// A program to be run by this user: in `/`, without input, and with little of our environment.
+    ///
+    /// The standard library also drops root's supplementary groups when it switches users.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("LC_ALL", "C").env("TZ", "UTC");
+        command.envs(INHERITED.iter().filter_map(|name| Some((name, env::var_os(name)?))));
+        command.current_dir("/").stdin(Stdio::null());
+        if self.switched {
+            command.uid(self.uid.as_raw()).gid(self.gid.as_raw()).env_remove("HOME");
+        }
+        command
+    }
+
+    /// Makes this user the owner of `path`, which we have just created.
+    pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
+        if !self.switched {
+            return Ok(());
+        }
+        lchown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+    }
+
+    /// Whether this user may enter `directory`, found out by trying.
+    pub(crate) fn reaches(&self, directory: &Path) -> bool {
+        if !self.switched {
+            return true;
+        }
+        self.command(Path::new("/bin/sh"))
+            .args(["-c", "cd -- \"$1\"", "sh"])
+            .arg(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+}

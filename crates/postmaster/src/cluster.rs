@@ -1,0 +1,47 @@
+//! The cluster: the files of the private PostgreSQL, and who runs it how.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::account::Account;
+use crate::fingerprint::fingerprint;
+use crate::place::Place;
+use crate::programs::Programs;
+use crate::{Error, Settings, creation, socket};
+
+/// Everything needed to run PostgreSQL on one data directory.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// What PostgreSQL calls its data directory.
+    pub(crate) directory: PathBuf,
+    /// Where its socket is.
+    pub(crate) socket_dir: PathBuf,
+    /// As whom it runs.
+    pub(crate) account: Account,
+    /// With which programs.
+    pub(crate) programs: Programs,
+    /// By which name its processes are known, on their command lines.
+    pub(crate) mark: String,
+}
+
+impl Cluster {
+    /// Finds the cluster of the canonical `data_dir`, or creates it.
+    pub(crate) fn open(data_dir: &Path, settings: &Settings) -> Result<Self, Error> {
+        let place = Place::find(data_dir)?;
+        let directory = place.directory.join("postgres");
+        let programs = Programs::find(
+            settings.programs.as_deref(),
+            env::var_os("PATH").as_deref(),
+            place.version.map(|version| (directory.as_path(), version)),
+        )?;
+        creation::sweep(&place.directory)?;
+        if place.version.is_none() {
+            creation::create(&place.directory, &directory, &programs, &place.account)?;
+        }
+        let fingerprint = fingerprint(data_dir);
+        let socket_dir = socket::directory(&place.directory, &fingerprint);
+        socket::prepare(&socket_dir, &place.account)?;
+        let mark = format!("onrecord-{fingerprint}");
+        Ok(Self { directory, socket_dir, account: place.account, programs, mark })
+    }
+}

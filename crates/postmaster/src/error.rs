@@ -1,0 +1,176 @@
+//! What can go wrong with the private PostgreSQL.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// Why there is no private PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another service, or another start in this process, holds the data directory.
+    #[error(
+        "the data directory {} is in use by another service{}",
+        directory.display(),
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The data directory.
+        directory: PathBuf,
+        /// The holder, if it could be read.
+        pid: Option<u32>,
+    },
+
+    /// No usable `initdb` and `postgres` were found.
+    #[error(
+        "no PostgreSQL (initdb and postgres, version {oldest} or newer) was found in {searched}; \
+         {hint}, or set DATABASE_URL to a running one"
+    )]
+    NotInstalled {
+        /// The oldest major version that would do.
+        oldest: u32,
+        /// Where it was looked for.
+        searched: String,
+        /// What to do about it on this platform.
+        hint: String,
+    },
+
+    /// The cluster belongs to a major version that this machine does not have.
+    #[error(
+        "the cluster {} was created by PostgreSQL {cluster}, and this machine has {}; \
+         install PostgreSQL {cluster}, or set DATABASE_URL to a running one",
+        directory.display(),
+        if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+    )]
+    OtherVersion {
+        /// The cluster.
+        directory: PathBuf,
+        /// The major version that created it.
+        cluster: u32,
+        /// The major versions found, and where.
+        found: Vec<String>,
+    },
+
+    /// We are root, and there is nobody else as whom to run PostgreSQL.
+    #[error("PostgreSQL refuses to run as root, and there is no user postgres or nobody")]
+    NoAccount,
+
+    /// The cluster belongs to another user, and we are not root.
+    #[error(
+        "the cluster {} belongs to user id {owner}, but the service runs as user id {ours}",
+        directory.display()
+    )]
+    ForeignCluster {
+        /// The cluster.
+        directory: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+    },
+
+    /// Something that is not a cluster stands in its place.
+    #[error("{} is not empty, and not a PostgreSQL cluster", directory.display())]
+    NotACluster {
+        /// The place of the cluster.
+        directory: PathBuf,
+    },
+
+    /// A cluster exists where the user who should run it cannot go.
+    #[error("the user {user} may not enter {}, where the cluster is", directory.display())]
+    Unreachable {
+        /// The directory that holds the cluster.
+        directory: PathBuf,
+        /// As whom PostgreSQL would run.
+        user: String,
+    },
+
+    /// The directory for the socket is not a directory, or belongs to somebody else.
+    #[error("{} is not a directory that belongs to the user {user}", directory.display())]
+    UnsafeSocketDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// Who should own it.
+        user: String,
+    },
+
+    /// A file or directory could not be used.
+    #[error("failed to {action} {}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A program could not be started, or waited for.
+    #[error("failed to run {}", program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A program ran and failed.
+    #[error("{} failed ({status}): {output}", program.display())]
+    Failed {
+        /// The program.
+        program: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it said.
+        output: String,
+    },
+
+    /// PostgreSQL ended before it accepted connections.
+    #[error("PostgreSQL ended while starting ({status}): {log}")]
+    EndedEarly {
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// Processes of an earlier PostgreSQL did not end when told to.
+    #[error("processes of an earlier PostgreSQL do not end: {pids:?}")]
+    Orphans {
+        /// Their ids.
+        pids: Vec<i32>,
+    },
+
+    /// The system gave us no thread.
+    #[error("failed to start a thread")]
+    Thread(#[source] io::Error),
+
+    /// A thread of ours panicked.
+    #[error("a thread panicked")]
+    Panicked,
+}
+
+impl Error {
+    /// A failure to do `action` to the file or directory `path`.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// A failure to start `program`, or to wait for it.
+    pub(crate) fn run(program: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let program = program.into();
+        move |source| Self::Run { program, source }
+    }
+
+    /// Whether PostgreSQL ended because processes of its predecessor have not quite gone yet.
+    ///
+    /// Time heals that.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::EndedEarly { log, .. } if log.contains("shared memory block"))
+    }
+}

@@ -1,0 +1,122 @@
+//! The running, supervised PostgreSQL.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+
+use crate::cluster::Cluster;
+use crate::creation::NAME;
+use crate::lock::Lock;
+use crate::socket::PORT;
+use crate::stop::{Run, stop};
+use crate::{Error, Settings, watch};
+
+/// A private PostgreSQL, kept running until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Postmaster {
+    cluster_dir: PathBuf,
+    socket_dir: PathBuf,
+    psql: String,
+    /// Both are taken by whoever stops it first.
+    watcher: Option<(Run, JoinHandle<Result<(), Error>>)>,
+    /// Dropped last.
+    _lock: Lock,
+}
+
+impl Postmaster {
+    /// Starts the PostgreSQL of a data directory, creating it first if need be.
+    ///
+    /// Returns when it accepts connections, however long recovery takes. Blocks: from an async
+    /// runtime, call it where blocking is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another service holds the data directory, if this machine has no suitable PostgreSQL,
+    /// or if PostgreSQL cannot be created or started there.
+    pub fn start(settings: &Settings) -> Result<Self, Error> {
+        let data_dir = &settings.data_dir;
+        fs::create_dir_all(data_dir).map_err(Error::file("create", data_dir))?;
+        let data_dir = fs::canonicalize(data_dir).map_err(Error::file("look at", data_dir))?;
+        let lock = Lock::take(&data_dir)?;
+        let cluster = Cluster::open(&data_dir, settings)?;
+        let (run, stop) = stop();
+        let server = watch::start(&cluster, &stop)?;
+
+        let cluster_dir = cluster.directory.clone();
+        let socket_dir = cluster.socket_dir.clone();
+        let psql = cluster.programs.psql(env::var_os("PATH").as_deref());
+        let watcher = thread::Builder::new()
+            .name("postmaster".to_owned())
+            .spawn(move || watch::watch(&cluster, server, &stop))
+            .map_err(Error::Thread)?;
+        Ok(Self { cluster_dir, socket_dir, psql, watcher: Some((run, watcher)), _lock: lock })
+    }
+
+    /// The directory of PostgreSQL's files, which it calls its data directory.
+    #[must_use]
+    pub fn cluster_dir(&self) -> &Path {
+        &self.cluster_dir
+    }
+
+    /// The directory of the Unix socket: what a client calls the host. It needs no quoting anywhere.
+    #[must_use]
+    pub fn socket_dir(&self) -> &Path {
+        &self.socket_dir
+    }
+
+    /// The port, which for a Unix socket is a part of its name.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// The user to connect as; there is no password.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        NAME
+    }
+
+    /// The database to connect to.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        NAME
+    }
+
+    /// A command that opens this database in a terminal, as pasted.
+    #[must_use]
+    pub fn psql(&self) -> String {
+        let (psql, host) = (&self.psql, self.socket_dir.display());
+        format!("{psql} 'host={host} port={PORT} user={NAME} dbname={NAME}'")
+    }
+
+    /// Stops PostgreSQL, cleanly if it can be done in ten seconds, and waits for its end.
+    ///
+    /// Clients are cut off: close them first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if PostgreSQL could not be told to stop, or its end not be awaited.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.halt()
+    }
+
+    fn halt(&mut self) -> Result<(), Error> {
+        let Some((run, watcher)) = self.watcher.take() else { return Ok(()) };
+        drop(run);
+        let outcome = watcher.join().map_err(|_| Error::Panicked)?;
+        if !self.socket_dir.starts_with(self.cluster_dir.parent().unwrap_or(&self.cluster_dir)) {
+            // The one in `/tmp`; whatever keeps it there, the next start finds it.
+            let _ = fs::remove_dir(&self.socket_dir);
+        }
+        outcome
+    }
+}
+
+impl Drop for Postmaster {
+    fn drop(&mut self) {
+        if let Err(error) = self.halt() {
+            tracing::warn!("failed to stop PostgreSQL: {error}");
+        }
+    }
+}

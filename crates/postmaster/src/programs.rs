@@ -1,0 +1,195 @@
+//! The programs of a PostgreSQL installation.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Error, install};
+
+/// The oldest major version that will do.
+const OLDEST: u32 = 14;
+
+/// Where installations live, besides `PATH`: a parent, the head of a name in it, and the way to the programs.
+const USUAL: [(&str, &str, &str); 7] = [
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/usr/libexec", "postgresql", ""),
+    ("/usr/lib", "postgresql", "bin"),
+    ("/opt/homebrew/opt", "postgresql", "bin"),
+    ("/usr/local/opt", "postgresql", "bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+];
+
+/// One installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Programs {
+    directory: PathBuf,
+    major: u32,
+}
+
+impl Programs {
+    /// Finds the best installation: of the major version `cluster` if given, else the first new enough.
+    ///
+    /// `chosen` is the only directory looked into, if given; `path` is the value of `PATH`.
+    pub(crate) fn find(
+        chosen: Option<&Path>,
+        path: Option<&OsStr>,
+        cluster: Option<(&Path, u32)>,
+    ) -> Result<Self, Error> {
+        let candidates = match chosen {
+            Some(directory) => vec![directory.to_owned()],
+            None => candidates(path),
+        };
+        let mut found: Vec<Self> = Vec::new();
+        for programs in candidates.iter().filter_map(|directory| Self::inspect(directory)) {
+            if cluster.map_or(programs.major >= OLDEST, |(_, major)| programs.major == major) {
+                return Ok(programs);
+            }
+            if !found.contains(&programs) {
+                found.push(programs);
+            }
+        }
+        if let Some((directory, cluster)) = cluster {
+            let found =
+                found.iter().map(|one| format!("{} in {}", one.major, one.directory.display()));
+            return Err(Error::OtherVersion {
+                directory: directory.to_owned(),
+                cluster,
+                found: found.collect(),
+            });
+        }
+        let searched = chosen.map_or_else(
+            || "PATH and the usual places".to_owned(),
+            |directory| directory.display().to_string(),
+        );
+        Err(Error::NotInstalled { oldest: OLDEST, searched, hint: install::hint() })
+    }
+
+    /// The installation in `directory`, if `initdb` and `postgres` are both there and work.
+    fn inspect(directory: &Path) -> Option<Self> {
+        // `PATH` often holds links to them only: what belongs to them lies beside the real ones.
+        let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
+        let directory = fs::canonicalize(directory).ok()?;
+        let directory = [postgres.parent()?, &directory]
+            .into_iter()
+            .find(|home| ["initdb", "postgres"].iter().all(|name| is_program(&home.join(name))))?
+            .to_owned();
+        let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
+        let major = first_number(&String::from_utf8_lossy(&output.stdout))?;
+        Some(Self { directory, major })
+    }
+
+    /// The path of one of the programs.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The major version.
+    pub(crate) fn major(&self) -> u32 {
+        self.major
+    }
+
+    /// How a shell finds `psql`: by its name if `PATH` has it, else beside the other programs.
+    pub(crate) fn psql(&self, path: Option<&OsStr>) -> String {
+        let beside = self.path("psql");
+        let on_path = path.is_some_and(|path| {
+            env::split_paths(path).any(|directory| is_program(&directory.join("psql")))
+        });
+        match beside.to_str() {
+            Some(beside)
+                if !on_path && !beside.contains([' ', '\'']) && is_program(Path::new(beside)) =>
+            {
+                beside.to_owned()
+            }
+            _ => "psql".to_owned(),
+        }
+    }
+}
+
+/// Every directory that may hold an installation, the best first.
+fn candidates(path: Option<&OsStr>) -> Vec<PathBuf> {
+    let mut candidates: Vec<PathBuf> =
+        path.map(|path| env::split_paths(path).collect()).unwrap_or_default();
+    // An empty entry of `PATH` means the current directory, which nobody means here.
+    candidates.retain(|directory| directory.is_absolute());
+    for (parent, head, tail) in USUAL {
+        let mut names: Vec<String> = fs::read_dir(parent)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with(head))
+            .collect();
+        names.sort_by_key(|name| std::cmp::Reverse(first_number(name)));
+        candidates.extend(names.iter().map(|name| Path::new(parent).join(name).join(tail)));
+    }
+    candidates
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The first run of digits: the major version in `postgres (PostgreSQL) 15.4` and in `postgresql@17`.
+fn first_number(text: &str) -> Option<u32> {
+    let start = text.find(|letter: char| letter.is_ascii_digit())?;
+    let digits = text[start..].split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with an `initdb` and a `postgres` that claims to be `version`.
+    fn installation(version: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["initdb", "postgres"] {
+            let program = directory.path().join(name);
+            fs::write(&program, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n"))
+                .unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn the_major_version_is_the_first_number() {
+        assert_eq!(first_number("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(first_number("postgres (PostgreSQL) 19beta2"), Some(19));
+        assert_eq!(first_number("postgresql@17"), Some(17));
+        assert_eq!(first_number("latest"), None);
+    }
+
+    #[test]
+    fn the_first_on_the_path_that_is_new_enough_is_taken() {
+        let [old, new, newer] = ["13.9", "14.1", "16.0"].map(installation);
+        let path = env::join_paths([old.path(), new.path(), newer.path()]).unwrap();
+        let find = |cluster| Programs::find(None, Some(&path), cluster).unwrap().major();
+        assert_eq!(find(None), 14);
+        assert_eq!(find(Some((Path::new("/cluster"), 16))), 16);
+    }
+
+    #[test]
+    fn a_cluster_of_another_version_is_refused_with_both_versions() {
+        let only = installation("16.0");
+        let error =
+            Programs::find(Some(only.path()), None, Some((Path::new("/cluster"), 15))).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("created by PostgreSQL 15"), "{message}");
+        assert!(message.contains("has 16 in /"), "{message}");
+    }
+
+    #[test]
+    fn a_chosen_directory_is_the_only_one() {
+        let empty = tempfile::tempdir().unwrap();
+        let other = installation("16.0");
+        let error =
+            Programs::find(Some(empty.path()), Some(other.path().as_os_str()), None).unwrap_err();
+        assert!(matches!(error, Error::NotInstalled { .. }), "{error}");
+    }
+}

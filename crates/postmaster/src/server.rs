@@ -1,0 +1,130 @@
+//! One run of PostgreSQL, as our child.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tracing::{info, warn};
+
+use crate::cluster::Cluster;
+use crate::log::Log;
+use crate::stop::Stop;
+use crate::{Error, configuration, orphan, pid_file};
+
+/// How it is told to end, ever less politely, and how long each time it has.
+const TELLINGS: [(Signal, Duration); 3] = [
+    (Signal::SIGINT, Duration::from_secs(10)),
+    (Signal::SIGQUIT, Duration::from_secs(10)),
+    (Signal::SIGKILL, Duration::from_secs(5)),
+];
+
+/// How often a condition is looked at that nobody announces.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// How often a long start is reported.
+const REPORT: Duration = Duration::from_secs(10);
+
+/// A PostgreSQL that we started. Dropping it stops it.
+///
+/// It has one owner, and only that one reaps it, so a signal never goes to somebody else's process.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    log: Log,
+}
+
+impl Server {
+    /// Starts PostgreSQL on the cluster, and returns when it accepts connections or `stop` is wished.
+    ///
+    /// However long that takes: recovery ends when it ends, and beginning it again would not help.
+    pub(crate) fn start(cluster: &Cluster, stop: &Stop) -> Result<Self, Error> {
+        orphan::clear(cluster)?;
+        let started = Instant::now();
+        let mut server = Self::spawn(cluster)?;
+        let mut report = started + REPORT;
+        while !server.is_ready(cluster) {
+            if let Some(status) = server.exited()? {
+                return Err(Error::EndedEarly { status, log: server.log.last_lines() });
+            }
+            if stop.within(GLANCE) {
+                return Ok(server);
+            }
+            if Instant::now() > report {
+                report += REPORT;
+                info!("PostgreSQL is still starting after {} s", started.elapsed().as_secs());
+            }
+        }
+        info!("PostgreSQL is ready after {} ms", started.elapsed().as_millis());
+        Ok(server)
+    }
+
+    fn spawn(cluster: &Cluster) -> Result<Self, Error> {
+        let program = cluster.programs.path("postgres");
+        let mut child = cluster
+            .account
+            .command(&program)
+            .arg("-D")
+            .arg(&cluster.directory)
+            .args(configuration::arguments(cluster))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // Out of the terminal's reach: its Ctrl-C is for the service.
+            .process_group(0)
+            .spawn()
+            .map_err(Error::run(&program))?;
+        let log = match child.stderr.take() {
+            Some(stderr) => Log::follow(stderr),
+            None => Log::follow(std::io::empty()),
+        };
+        match log {
+            Ok(log) => Ok(Self { child, log }),
+            Err(error) => {
+                // Unwatched, it must not live.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    fn is_ready(&self, cluster: &Cluster) -> bool {
+        pid_file::read(&cluster.directory)
+            .is_some_and(|file| file.ready && u32::try_from(file.pid) == Ok(self.child.id()))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.child.try_wait().map_err(Error::run("postgres"))
+    }
+
+    /// Stops it: cleanly, if it ends within ten seconds, else in the way that recovery mends.
+    pub(crate) fn stop(&mut self) -> Result<(), Error> {
+        for (signal, patience) in TELLINGS {
+            if self.exited()?.is_some() {
+                return Ok(());
+            }
+            if signal != Signal::SIGINT {
+                warn!("PostgreSQL does not stop: sending {signal}");
+            }
+            if let Ok(pid) = i32::try_from(self.child.id()) {
+                // It is not reaped yet, so the signal has an addressee.
+                let _ = kill(Pid::from_raw(pid), signal);
+            }
+            let deadline = Instant::now() + patience;
+            while self.exited()?.is_none() && Instant::now() < deadline {
+                thread::sleep(GLANCE);
+            }
+        }
+        self.child.wait().map(drop).map_err(Error::run("postgres"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody is left to be told.
+        let _ = self.stop();
+    }
+}
