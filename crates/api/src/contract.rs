@@ -18,11 +18,18 @@ pub(crate) struct Contract {
 
 #[derive(Debug)]
 struct Address {
-    /// The parts between slashes; `None` takes any.
-    segments: Vec<Option<String>>,
+    /// The parts between slashes.
+    segments: Vec<Segment>,
     operations: Vec<Operation>,
     /// The `Allow` header.
     allow: String,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Fixed(String),
+    /// Any text, as the parameter of this name.
+    Parameter(String),
 }
 
 #[derive(Debug)]
@@ -47,6 +54,16 @@ impl Contract {
     /// The `Allow` header of an address: the methods of its operations, or GET for a page outside of the document.
     pub(crate) fn allow(&self, path: &str) -> &str {
         self.address(path).map_or("GET, HEAD", |address| &address.allow)
+    }
+
+    /// The name of the parameter in an address's path.
+    pub(crate) fn path_parameter(&self, path: &str) -> &str {
+        let segments = self.address(path).into_iter().flat_map(|address| &address.segments);
+        let mut names = segments.filter_map(|segment| match segment {
+            Segment::Parameter(name) => Some(name.as_str()),
+            Segment::Fixed(_) => None,
+        });
+        names.next().unwrap_or("path")
     }
 
     /// Refuses query parameters that the operation does not know, or that are given twice.
@@ -83,18 +100,26 @@ impl Contract {
         self.addresses.iter().find(|address| {
             let mut parts = path.split('/');
             address.segments.iter().all(|segment| match (segment, parts.next()) {
-                (Some(fixed), Some(part)) => fixed == part,
-                (None, Some(part)) => !part.is_empty(),
+                (Segment::Fixed(fixed), Some(part)) => fixed == part,
+                (Segment::Parameter(_), Some(part)) => !part.is_empty(),
                 (_, None) => false,
             }) && parts.next().is_none()
         })
     }
 }
 
+impl Segment {
+    fn of(part: &str) -> Self {
+        match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => Self::Parameter(name.to_owned()),
+            None => Self::Fixed(part.to_owned()),
+        }
+    }
+}
+
 impl Address {
     fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
-        let segments =
-            path.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
+        let segments = path.split('/').map(Segment::of).collect();
         let mut operations = Vec::new();
         let mut allow = Vec::new();
         for (method, operation) in item.as_object().context("a path has no operations")? {

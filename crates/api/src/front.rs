@@ -41,7 +41,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 
     fn to_problem(&self, error: Error, path: &str) -> Problem {
-        let problem = Problem::from_poem(error);
+        let problem = Problem::from_poem(error, self.contract.path_parameter(path));
         if problem.status() == StatusCode::METHOD_NOT_ALLOWED {
             problem.with_allow(self.contract.allow(path))
         } else {
@@ -89,7 +89,7 @@ fn log(
     let status = status.as_u16();
     match cause {
         Some(cause) => {
-            warn!(%method, path, status, elapsed_ms, request_id, cause, "request failed")
+            warn!(%method, path, status, elapsed_ms, request_id, cause, "request failed");
         }
         None => info!(%method, path, status, elapsed_ms, request_id, "request"),
     }

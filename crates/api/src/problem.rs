@@ -126,17 +126,20 @@ impl Problem {
         Some(chain)
     }
 
-    /// Gives the failures of the HTTP stack the form of ours.
-    pub(crate) fn from_poem(error: Error) -> Self {
+    /// Gives the failures of the HTTP stack the form of ours; `path_parameter` is the name of the address's own.
+    pub(crate) fn from_poem(error: Error, path_parameter: &str) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(problem) => return problem,
             Err(error) => error,
         };
-        if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
-            return Self::invalid_parameter(parameter.name, excerpt(&parameter.reason));
+        if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+            return Self::invalid_parameter(name, misfit(reason));
         }
-        if let Some(parameter) = error.downcast_ref::<ParsePathError>() {
-            return Self::invalid_parameter(parameter.name, excerpt(&parameter.reason));
+        if let Some(ParsePathError { reason, .. }) = error.downcast_ref() {
+            return Self::invalid_parameter(path_parameter, misfit(reason));
+        }
+        if error.is::<poem::error::ParsePathError>() {
+            return Self::invalid_parameter(path_parameter, "must be UTF-8");
         }
         if error.is::<NotFoundError>() {
             return Self::new(
@@ -157,6 +160,16 @@ impl Problem {
             Self::new(status, excerpt(&error.to_string()))
         }
     }
+}
+
+/// The reason why a parameter does not fit, without what poem-openapi puts around it.
+fn misfit(reason: &str) -> String {
+    let reason = reason
+        .strip_prefix("failed to parse")
+        .and_then(|rest| rest.split_once("\": "))
+        .map_or(reason, |it| it.1);
+    let reason = reason.split_once(" (occurred while parsing").map_or(reason, |it| it.0);
+    excerpt(&reason.replace("verification failed. ", "must satisfy "))
 }
 
 /// The beginning of a text that may quote what was sent.

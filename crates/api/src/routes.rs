@@ -20,9 +20,9 @@ pub(crate) fn routes(
     model: Arc<Model>,
     recorder: Recorder,
     store: Store,
-    document: Document,
+    document: &Document,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
-    let contract = Contract::of(&document)?;
+    let contract = Contract::of(document)?;
     let operations = service().data(Endpoints { model, recorder, store });
     let routes = Route::new()
         .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))

@@ -36,7 +36,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
     let located = database::locate(&settings).await?;
-    let served = serve_from(&located, model, document, NoDelay(acceptor), shutdown).await;
+    let served = serve_from(&located, model, &document, NoDelay(acceptor), shutdown).await;
     let stopped = stop_private(located).await;
     served.and(stopped)
 }
@@ -87,7 +87,7 @@ async fn prepare(store: &Store) -> anyhow::Result<()> {
 async fn serve_from(
     located: &Located,
     model: Arc<Model>,
-    document: Document,
+    document: &Document,
     acceptor: NoDelay,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {

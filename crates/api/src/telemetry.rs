@@ -3,14 +3,15 @@
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::LogFormat;
 
+/// What is logged if `RUST_LOG` says nothing: what the service says itself about what its libraries do.
+const DEFAULT: &str = "info,poem=warn,refinery_core=warn";
+
 /// Starts logging; without a format, `pretty` on a terminal and `json` elsewhere. `RUST_LOG` filters.
 pub fn init(format: Option<LogFormat>) {
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let terminal = stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let builder =

@@ -109,11 +109,11 @@ impl Writing {
             let start = records.len();
             match &together {
                 Ok(predictions) => {
-                    records.extend(job.records(&predictions[own], &self.model_version))
+                    records.extend(job.records(&predictions[own], &self.model_version));
                 }
                 Err(_) => match self.model.predict_batch(&job.rows) {
                     Ok(predictions) => {
-                        records.extend(job.records(&predictions, &self.model_version))
+                        records.extend(job.records(&predictions, &self.model_version));
                     }
                     Err(error) => {
                         job.answer(Err(Error::Model(Arc::new(error))));

@@ -1,0 +1,9 @@
+//! The service from outside: over HTTP and SQL, on a real PostgreSQL that the tests start themselves.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod predict;
+mod support;
