@@ -1,1 +1,14 @@
-//! …
+#![doc = include_str!("../README.md")]
+
+mod dense;
+mod error;
+mod manifest;
+mod model;
+mod model_file;
+mod network;
+mod softmax;
+mod standardization;
+
+pub use error::Error;
+pub use manifest::{Manifest, Metrics, TrainedFeature};
+pub use model::Model;
