@@ -6,4 +6,6 @@
 )]
 
 mod predict;
+mod predictions;
+mod schema;
 mod support;
