@@ -1,0 +1,205 @@
+//! The recorder on a real PostgreSQL, without HTTP.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+#[path = "../../../tests/support/database.rs"]
+mod database;
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use database::TestDatabase;
+use domain::{Measurements, Record};
+use inference::Model;
+use recorder::{Error, Limits, Recorder};
+use storage::{Database, Store};
+use tokio_postgres::Client;
+
+const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1.4]);
+
+async fn recorder(database: &TestDatabase, limits: Limits) -> (Recorder, Store) {
+    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
+    store.migrate().await.unwrap();
+    let model = Arc::new(Model::embedded().unwrap());
+    let (recorder, _writing) = Recorder::start(model, store.writer().unwrap(), limits);
+    (recorder, store)
+}
+
+/// Holds up every write until the client commits.
+async fn hold_writes(database: &TestDatabase) -> Client {
+    let client = database.connect().await;
+    client.batch_execute("begin; lock table raw_data in access exclusive mode").await.unwrap();
+    client
+}
+
+async fn let_go(client: Client) {
+    client.batch_execute("commit").await.unwrap();
+}
+
+/// Waits until a write is held up by the lock.
+async fn until_a_write_is_held_up(database: &TestDatabase) {
+    let client = database.connect().await;
+    let waiting = "select exists (select from pg_locks where not granted
+                   and database = (select oid from pg_database where datname = current_database()))";
+    while !client.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Queues a request without waiting for its answer, as when a client hangs up at once.
+fn queue_and_forget(recorder: &Recorder, rows: Vec<Measurements>) {
+    let mut request = pin!(recorder.record(Utc::now(), rows));
+    assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+#[tokio::test]
+async fn a_record_is_in_the_database_when_it_is_returned() {
+    let database = TestDatabase::create().await;
+    let (recorder, store) = recorder(&database, Limits::default()).await;
+    let arrived: DateTime<Utc> = "2026-11-23T10:00:00.123456789Z".parse().unwrap();
+    let records = recorder.record(arrived, vec![FLOWER; 3]).await.unwrap();
+    assert_eq!(records.len(), 3);
+    for record in &records {
+        assert_eq!(record.timestamp, arrived.trunc_subsecs(6));
+        assert_eq!(record.measurements, FLOWER);
+        assert_eq!(store.record(record.id).await.unwrap().as_ref(), Some(record));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_written_by_one_commit() {
+    let database = TestDatabase::create().await;
+    let (recorder, _store) = recorder(&database, Limits::default()).await;
+    let held = hold_writes(&database).await;
+    queue_and_forget(&recorder, vec![FLOWER]);
+    until_a_write_is_held_up(&database).await;
+    for _ in 0..100 {
+        queue_and_forget(&recorder, vec![FLOWER; 2]);
+    }
+    let_go(held).await;
+    recorder.close().await;
+    let transactions = "select count(*), count(distinct xmin::text) from prediction";
+    let row = database.connect().await.query_one(transactions, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (201, 2));
+}
+
+#[tokio::test]
+async fn a_batch_is_cut_at_its_limit_but_a_request_never_is() {
+    let database = TestDatabase::create().await;
+    let limits = Limits { batch_rows: 10, ..Limits::default() };
+    let (recorder, _store) = recorder(&database, limits).await;
+    let held = hold_writes(&database).await;
+    queue_and_forget(&recorder, vec![FLOWER]);
+    until_a_write_is_held_up(&database).await;
+    for rows in [4, 6, 25, 9, 1] {
+        queue_and_forget(&recorder, vec![FLOWER; rows]);
+    }
+    let_go(held).await;
+    recorder.close().await;
+    let sizes = "select array_agg(n order by first) from
+                 (select count(*) n, min(xmin::text::int) first from prediction group by xmin::text) sizes";
+    let row = database.connect().await.query_one(sizes, &[]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<i64>>(0), [1, 10, 25, 10]);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_changes_nothing() {
+    let database = TestDatabase::create().await;
+    let (recorder, _store) = recorder(&database, Limits::default()).await;
+    for _ in 0..50 {
+        queue_and_forget(&recorder, vec![FLOWER]);
+    }
+    recorder.close().await;
+    assert_eq!(database.counts().await, (50, 50, 50));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() {
+    let database = TestDatabase::create().await;
+    let limits = Limits { rows: 10, ..Limits::default() };
+    let (recorder, _store) = recorder(&database, limits).await;
+    let held = hold_writes(&database).await;
+    queue_and_forget(&recorder, vec![FLOWER; 8]);
+    let refused = recorder.record(Utc::now(), vec![FLOWER; 3]).await;
+    assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
+    queue_and_forget(&recorder, vec![FLOWER; 2]);
+    let_go(held).await;
+    recorder.close().await;
+    assert_eq!(database.counts().await, (10, 10, 10));
+}
+
+#[tokio::test]
+async fn a_request_that_waits_too_long_is_told_so_and_not_written_afterwards() {
+    let database = TestDatabase::create().await;
+    let limits = Limits { deadline: Duration::from_millis(300), ..Limits::default() };
+    let (recorder, _store) = recorder(&database, limits).await;
+    let held = hold_writes(&database).await;
+    queue_and_forget(&recorder, vec![FLOWER]);
+    until_a_write_is_held_up(&database).await;
+    let outcome = recorder.record(Utc::now(), vec![FLOWER; 5]).await;
+    assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
+    let_go(held).await;
+    recorder.close().await;
+    // The first was in doubt when its time ran out; the five were never sent.
+    assert_eq!(database.counts().await, (1, 1, 1));
+}
+
+#[tokio::test]
+async fn refused_rows_sink_only_their_own_request() {
+    let database = TestDatabase::create().await;
+    let (recorder, _store) = recorder(&database, Limits::default()).await;
+    let client = database.connect().await;
+    client.batch_execute("alter table raw_data add check (petal_length <> 42)").await.unwrap();
+    let bad = Measurements { petal_length: 42.0, ..FLOWER };
+    let held = hold_writes(&database).await;
+    let requests: Vec<_> = (0..20)
+        .map(|n| if n % 7 == 3 { vec![FLOWER, bad] } else { vec![FLOWER; 2] })
+        .map(|rows| {
+            let recorder = recorder.clone();
+            tokio::spawn(async move { recorder.record(Utc::now(), rows).await })
+        })
+        .collect();
+    until_a_write_is_held_up(&database).await;
+    let_go(held).await;
+    for (n, request) in requests.into_iter().enumerate() {
+        let outcome = request.await.unwrap();
+        if n % 7 == 3 {
+            assert!(matches!(outcome, Err(Error::Refused(_))), "{outcome:?}");
+        } else {
+            assert!(outcome.is_ok(), "{outcome:?}");
+        }
+    }
+    assert_eq!(database.counts().await, (34, 34, 34));
+}
+
+#[tokio::test]
+async fn writing_again_adds_only_what_is_missing() {
+    let database = TestDatabase::create().await;
+    let (recorder, store) = recorder(&database, Limits::default()).await;
+    let mut records: Vec<Record> = recorder.record(Utc::now(), vec![FLOWER; 4]).await.unwrap();
+    let client = database.connect().await;
+    let gone = records[1].id;
+    client.execute("delete from raw_data where id = $1", &[&gone]).await.unwrap();
+    client.execute("delete from prediction where id = $1", &[&gone]).await.unwrap();
+    let writer = store.writer().unwrap();
+    assert!(writer.write(&records).await.unwrap_err().is_refusal());
+    writer.write_again(&records).await.unwrap();
+    assert_eq!(database.counts().await, (4, 4, 4));
+    for record in records.drain(..) {
+        assert_eq!(store.record(record.id).await.unwrap(), Some(record));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_recorder_refuses() {
+    let database = TestDatabase::create().await;
+    let (recorder, _store) = recorder(&database, Limits::default()).await;
+    recorder.close().await;
+    let refused = recorder.record(Utc::now(), vec![FLOWER]).await;
+    assert!(matches!(refused, Err(Error::Stopped)), "{refused:?}");
+}
