@@ -108,8 +108,7 @@ impl CustomOp3 for FusedDense {
 /// speed and not one bit, since units do not meet.
 const BLOCK: usize = 16;
 
-/// The sums of `N` neighboring units, the first of which is `first`: `b + x₀w₀ + x₁w₁ + …` each, in this order.
-#[inline(always)]
+/// The sums of `N` neighboring units from the unit `first` on: `b + x₀w₀ + x₁w₁ + …` each, in this order.
 fn add_up<const N: usize>(
     sums: &mut [f32; N],
     row: &[f32],
@@ -118,11 +117,11 @@ fn add_up<const N: usize>(
     first: usize,
     n_out: usize,
 ) {
-    let units = |values: &[f32]| values.get(first..).and_then(|v| v.first_chunk::<N>()).copied();
-    let Some(mut running) = units(bias) else { return };
+    let units = first..first + N;
+    let mut running = [0.0; N];
+    running.copy_from_slice(&bias[units.clone()]);
     for (value, weights) in row.iter().zip(weight.chunks_exact(n_out)) {
-        let Some(weights) = units(weights) else { return };
-        for (sum, weight) in running.iter_mut().zip(weights) {
+        for (sum, weight) in running.iter_mut().zip(&weights[units.clone()]) {
             *sum += value * weight;
         }
     }

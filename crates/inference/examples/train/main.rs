@@ -1,4 +1,6 @@
 //! Trains the model: `cargo run --release -p inference --example train` writes the files in `weights/`.
+//!
+//! The library embeds the model file, so one has to be there before the first training; an empty one will do.
 
 #![expect(clippy::print_stdout, reason = "a program for the command line")]
 

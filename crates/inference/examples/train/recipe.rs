@@ -18,10 +18,10 @@ pub(crate) const HIDDEN: [usize; 2] = [16, 16];
 /// Steps of full-batch training.
 pub(crate) const N_STEPS: usize = 200;
 
-/// The learning rate of AdamW.
+/// The learning rate of `AdamW`.
 pub(crate) const LEARNING_RATE: f64 = 0.01;
 
-/// The weight decay of AdamW.
+/// The weight decay of `AdamW`.
 pub(crate) const WEIGHT_DECAY: f64 = 0.01;
 
 /// Folds of the cross-validation.
@@ -42,7 +42,7 @@ pub(crate) enum Purpose {
     Weights,
 }
 
-/// The generator for a purpose: ChaCha with 8 rounds, the same on every platform. Candle's own generator
+/// The generator for a purpose: `ChaCha` with 8 rounds, the same on every platform. Candle's own generator
 /// for the CPU cannot be seeded.
 pub(crate) fn random(purpose: Purpose) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(SEED);
