@@ -10,13 +10,15 @@ use crate::{Database, Error, deadlines};
 /// The configuration of a session in which a statement may take this long; zero sets no limit.
 ///
 /// The options are appended to those of the address and so win over them: whatever a user asks for, a commit
-/// waits for the flush of the WAL.
+/// waits for the flush of the WAL. Plans are generic: each statement has one good plan, by the index on `id`, while a
+/// plan made for a deep page may join the two tables from their newest row on.
 pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration) -> Config {
     let mut config = database.config.clone();
     let theirs = config.get_options().unwrap_or_default();
     let options = format!(
         "{theirs} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
-         -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning",
+         -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning \
+         -c plan_cache_mode=force_generic_plan",
         statement.as_millis(),
         lock.as_millis(),
     );
