@@ -71,6 +71,23 @@ async fn a_prediction_that_is_refused_takes_its_input_with_it() {
     assert_eq!(database.counts().await, (0, 0, 0));
 }
 
+#[tokio::test]
+async fn a_refused_row_is_not_quoted_in_the_log() {
+    let database = TestDatabase::create().await;
+    let mut service = Service::start(&database).await;
+    let client = database.connect().await;
+    client.batch_execute("alter table raw_data add check (sepal_width <> 42.4242)").await.unwrap();
+    let mut row = flower();
+    row["sepal_width"] = 42.4242.into();
+    let response = service.post("/predict", &row).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let line = service.log().wait_for("\"status\":500").await;
+    assert_eq!(line, "request failed");
+    let log = service.log().lines().join("\n");
+    assert!(log.contains("23514"), "the log gives the reason: {log}");
+    assert!(!log.contains("42.4242"), "{log}");
+}
+
 /// A trigger writes down the setting of the very session that writes the record.
 #[tokio::test]
 async fn every_writing_session_waits_for_the_flush_of_the_wal() {

@@ -19,7 +19,9 @@ impl Database {
     ///
     /// Fails if the text is not a valid address.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let config: tokio_postgres::Config = url.parse().map_err(Error::InvalidAddress)?;
+        let config: tokio_postgres::Config = url
+            .parse()
+            .map_err(|error: tokio_postgres::Error| Error::InvalidAddress(error.into()))?;
         Ok(Self { config }.completed())
     }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cause;
 mod columns;
 mod database;
 pub mod deadlines;
@@ -11,6 +12,7 @@ mod statements;
 mod store;
 mod writing;
 
+pub use cause::Cause;
 pub use database::Database;
 pub use error::Error;
 pub use reading::{Filter, Page};

@@ -31,7 +31,7 @@ impl Store {
         let (mut client, connection) = timeout(deadlines::START, config.connect(NoTls))
             .await
             .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
-            .map_err(Error::Connect)?;
+            .map_err(|error| Error::Unreachable(error.into()))?;
         let connection = tokio::spawn(connection);
 
         let applied = async {
@@ -39,12 +39,12 @@ impl Store {
             client
                 .execute("select pg_advisory_lock($1)", &[&LOCK])
                 .await
-                .map_err(|source| Error::Query { action, source })?;
+                .map_err(Error::query(action))?;
             let report = embedded::migrations::runner()
                 .set_abort_missing(false)
                 .run_async(&mut client)
                 .await
-                .map_err(Error::Migration)?;
+                .map_err(|error| Error::Migration(error.into()))?;
             Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
         }
         .await;

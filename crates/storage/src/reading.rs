@@ -100,7 +100,7 @@ impl Store {
         let mut connection = None;
         let rows = timeout(deadlines::READ, async {
             let connection = connection.insert(self.reader().await?);
-            let refused = |source| Error::Query { action, source };
+            let refused = Error::query(action);
             let statement = connection.prepare_cached(statement).await.map_err(refused)?;
             connection.query(&statement, parameters).await.map_err(refused)
         })

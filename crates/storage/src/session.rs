@@ -48,5 +48,5 @@ pub(crate) fn pool(
         .create_timeout(Some(deadlines::CONNECT))
         .recycle_timeout(Some(deadlines::CONNECT))
         .build()
-        .map_err(Error::Pool)
+        .map_err(|error| Error::Pool(error.into()))
 }

@@ -80,7 +80,7 @@ impl Store {
             .await?
             .query_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
             .await
-            .map_err(|source| Error::Query { action, source })?;
+            .map_err(Error::query(action))?;
         let (number, name): (i32, String) = (row.get(0), row.get(1));
         if number < 140_000 { Err(Error::TooOld { found: name }) } else { Ok(()) }
     }
@@ -94,11 +94,9 @@ impl Store {
         let action = "look at the record";
         timeout(deadlines::CONNECT, async {
             let reader = self.reader().await?;
-            let ping = reader
-                .prepare_cached(&self.statements.ping)
-                .await
-                .map_err(|source| Error::Query { action, source })?;
-            reader.query(&ping, &[]).await.map_err(|source| Error::Query { action, source })?;
+            let ping =
+                reader.prepare_cached(&self.statements.ping).await.map_err(Error::query(action))?;
+            reader.query(&ping, &[]).await.map_err(Error::query(action))?;
             Ok(())
         })
         .await
@@ -106,7 +104,7 @@ impl Store {
     }
 
     pub(crate) async fn reader(&self) -> Result<Object, Error> {
-        self.readers.get().await.map_err(Error::Unreachable)
+        self.readers.get().await.map_err(|error| Error::Unreachable(error.into()))
     }
 
     /// Closes every connection; what is asked of the store afterwards fails.

@@ -52,9 +52,10 @@ impl Writer {
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut connection = None;
         let written = timeout(deadlines::WRITE, async {
-            let connection =
-                connection.insert(self.connection.get().await.map_err(Error::Unreachable)?);
-            let refused = |source| Error::Query { action, source };
+            let connection = connection.insert(
+                self.connection.get().await.map_err(|error| Error::Unreachable(error.into()))?,
+            );
+            let refused = Error::query(action);
             let statement = connection.prepare_cached(statement).await.map_err(refused)?;
             connection.execute(&statement, &columns.parameters()).await.map_err(refused)?;
             Ok(())

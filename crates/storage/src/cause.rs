@@ -1,0 +1,108 @@
+//! What the database's libraries said, in words that are fit for a log.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use deadpool_postgres::{BuildError, PoolError, TimeoutType};
+use tokio_postgres::error::{DbError, SqlState};
+
+/// The reason behind an [`Error`](crate::Error).
+///
+/// It has the severity, SQLSTATE and message of a refusal by the server, but not its DETAIL, which quotes the
+/// row that was refused: what users send belongs into the record and not into the log.
+#[derive(Debug)]
+pub struct Cause {
+    words: String,
+    sql_state: Option<SqlState>,
+    closed: bool,
+}
+
+impl Cause {
+    /// The five characters with which PostgreSQL names the reason, if it was the server that refused.
+    #[must_use]
+    pub fn sql_state(&self) -> Option<&str> {
+        self.sql_state.as_ref().map(SqlState::code)
+    }
+
+    /// Whether the connection is gone: closed, or being closed by a server that stops.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        let stopping =
+            [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+        self.closed || self.sql_state.as_ref().is_none_or(|state| stopping.contains(state))
+    }
+
+    fn of(error: &(dyn StdError + 'static)) -> Self {
+        let mut cause = Self { words: String::new(), sql_state: None, closed: false };
+        let mut link = Some(error);
+        while let Some(error) = link {
+            if let Some(refusal) = error.downcast_ref::<DbError>() {
+                let code = refusal.code();
+                cause.add(&format!(
+                    "{} {}: {}",
+                    refusal.severity(),
+                    code.code(),
+                    refusal.message()
+                ));
+                cause.sql_state = Some(code.clone());
+            } else if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
+                cause.closed |= error.is_closed();
+                if error.as_db_error().is_none() {
+                    cause.add(&error.to_string());
+                }
+            } else {
+                cause.add(&error.to_string());
+            }
+            link = error.source();
+        }
+        cause
+    }
+
+    fn add(&mut self, words: &str) {
+        if !self.words.is_empty() {
+            self.words.push_str(": ");
+        }
+        self.words.push_str(words);
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl StdError for Cause {}
+
+impl From<tokio_postgres::Error> for Cause {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<PoolError> for Cause {
+    fn from(error: PoolError) -> Self {
+        let words = match error {
+            PoolError::Backend(error) => return error.into(),
+            PoolError::Timeout(TimeoutType::Wait) => "no connection became free in time",
+            PoolError::Timeout(TimeoutType::Create) => "connecting took too long",
+            PoolError::Timeout(TimeoutType::Recycle) => "the connection did not answer in time",
+            PoolError::Closed => "the connections have been closed",
+            other @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
+                return Self::of(&other);
+            }
+        };
+        Self { words: words.to_owned(), sql_state: None, closed: false }
+    }
+}
+
+impl From<BuildError> for Cause {
+    fn from(error: BuildError) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<refinery::Error> for Cause {
+    fn from(error: refinery::Error) -> Self {
+        Self::of(&error)
+    }
+}
