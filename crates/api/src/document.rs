@@ -39,6 +39,7 @@ impl Document {
         let generated = service().spec();
         let mut document: Value = serde_json::from_str(&generated)?;
         correct(&mut document);
+        order_tags(&mut document);
         let json = serde_json::to_string_pretty(&document)? + "\n";
         let yaml = serde_saphyr::to_string(&document)?;
         Ok(Self { generated, json, yaml })
@@ -65,6 +66,17 @@ impl Document {
         let page = page.replace(&self.generated, &self.json);
         let page = page.replace("<title>Swagger UI</title>", &format!("<title>{TITLE}</title>"));
         Ok(page.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1))
+    }
+}
+
+/// Puts the groups in the order of their first operation; the generator sorts them by name.
+fn order_tags(document: &mut Value) {
+    let paths = document["paths"].as_object().into_iter().flat_map(Map::values);
+    let operations = paths.filter_map(Value::as_object).flat_map(Map::values);
+    let used: Vec<Value> =
+        operations.filter_map(|operation| operation.pointer("/tags/0")).cloned().collect();
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.sort_by_key(|tag| used.iter().position(|name| *name == tag["name"]));
     }
 }
 
