@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::classifier::{Classifier, layer_sizes};
 use crate::dataset::Dataset;
-use crate::evaluation::{Confusion, cross_validate, hold_out, judge};
+use crate::evaluation::{Confusion, Evaluation, cross_validate, hold_out, judge};
 use crate::model_card;
 use crate::recipe::{NAME, SEED, VERSION};
 
@@ -24,18 +24,6 @@ pub(crate) struct Artifacts {
     pub(crate) golden: String,
     /// `README.md`: the model card.
     pub(crate) card: String,
-}
-
-/// How the recipe did, as counts.
-pub(crate) struct Evaluation {
-    /// Each fold of the cross-validation.
-    pub(crate) folds: Vec<Confusion>,
-    /// All folds together: every row once, judged by a model that had not seen it.
-    pub(crate) cross_validation: Confusion,
-    /// The held-out part of one split.
-    pub(crate) held_out: Confusion,
-    /// The shipped model on the rows it was trained on.
-    pub(crate) training: Confusion,
 }
 
 /// One line of `golden.json`.

@@ -7,6 +7,18 @@ use crate::dataset::Dataset;
 use crate::recipe::{HELD_OUT_ONE_IN, N_FOLDS, Purpose};
 use crate::split::{Split, stratified};
 
+/// How the recipe did, as counts.
+pub(crate) struct Evaluation {
+    /// Each fold of the cross-validation.
+    pub(crate) folds: Vec<Confusion>,
+    /// All folds together: every row once, judged by a model that had not seen it.
+    pub(crate) cross_validation: Confusion,
+    /// The held-out part of one split.
+    pub(crate) held_out: Confusion,
+    /// The shipped model on the rows it was trained on.
+    pub(crate) training: Confusion,
+}
+
 /// How often each class was taken for each: the true class chooses the row, the predicted one the column.
 #[derive(Default, Clone)]
 pub(crate) struct Confusion(pub(crate) [[usize; N_CLASSES]; N_CLASSES]);

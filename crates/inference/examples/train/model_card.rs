@@ -5,9 +5,8 @@ use std::fmt::Write;
 use domain::{Class, FEATURES};
 use inference::Manifest;
 
-use crate::artifacts::Evaluation;
 use crate::dataset::sha256;
-use crate::evaluation::Confusion;
+use crate::evaluation::{Confusion, Evaluation};
 use crate::recipe::{HELD_OUT_ONE_IN, LEARNING_RATE, N_FOLDS, N_STEPS, WEIGHT_DECAY};
 
 /// The card of this model, whose file is `model`.
