@@ -5,6 +5,7 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod bad_inputs;
 mod predict;
 mod predictions;
 mod schema;
