@@ -6,6 +6,7 @@
 )]
 
 mod bad_inputs;
+mod http;
 mod predict;
 mod predictions;
 mod schema;

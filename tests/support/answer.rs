@@ -50,12 +50,6 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The JSON that it must be.
-    pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), "application/json", "{}", self.body);
-        serde_json::from_str(&self.body).unwrap()
-    }
-
     /// The problem that it must be, with everything that RFC 9457 and the service promise of one.
     #[track_caller]
     pub(crate) fn problem(&self, case: &str, status: u16) -> Value {
