@@ -37,6 +37,8 @@ async fn an_unknown_address_is_not_found() {
         "/health",
         "/docs/x",
         "/%00",
+        "/%ff",
+        "/predict/%ff",
         "/<script>",
     ] {
         get(&service, path).await.problem(path, 404);

@@ -56,14 +56,14 @@ impl Contract {
         self.address(path).map_or("GET, HEAD", |address| &address.allow)
     }
 
-    /// The name of the parameter in an address's path.
-    pub(crate) fn path_parameter(&self, path: &str) -> &str {
+    /// The name of the parameter in an address's path, if it has one.
+    pub(crate) fn path_parameter(&self, path: &str) -> Option<&str> {
         let segments = self.address(path).into_iter().flat_map(|address| &address.segments);
         let mut names = segments.filter_map(|segment| match segment {
             Segment::Parameter(name) => Some(name.as_str()),
             Segment::Fixed(_) => None,
         });
-        names.next().unwrap_or("path")
+        names.next()
     }
 
     /// Refuses query parameters that the operation does not know, or that are given twice.

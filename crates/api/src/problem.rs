@@ -127,7 +127,7 @@ impl Problem {
     }
 
     /// Gives the failures of the HTTP stack the form of ours; `path_parameter` is the name of the address's own.
-    pub(crate) fn from_poem(error: Error, path_parameter: &str) -> Self {
+    pub(crate) fn from_poem(error: Error, path_parameter: Option<&str>) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(problem) => return problem,
             Err(error) => error,
@@ -135,13 +135,17 @@ impl Problem {
         if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
             return Self::invalid_parameter(name, misfit(reason));
         }
-        if let Some(ParsePathError { reason, .. }) = error.downcast_ref() {
-            return Self::invalid_parameter(path_parameter, misfit(reason));
+        if let (Some(name), Some(ParsePathError { reason, .. })) =
+            (path_parameter, error.downcast_ref())
+        {
+            return Self::invalid_parameter(name, misfit(reason));
         }
-        if error.is::<poem::error::ParsePathError>() {
-            return Self::invalid_parameter(path_parameter, "must be UTF-8");
+        let undecodable = error.is::<poem::error::ParsePathError>();
+        if let (Some(name), true) = (path_parameter, undecodable) {
+            return Self::invalid_parameter(name, "must be UTF-8");
         }
-        if error.is::<NotFoundError>() {
+        // The router decodes addresses that it does not know as well.
+        if undecodable || error.is::<NotFoundError>() {
             return Self::new(
                 StatusCode::NOT_FOUND,
                 "there is nothing at this address; the routes are at /docs",
