@@ -7,6 +7,7 @@
 
 mod bad_inputs;
 mod http;
+mod openapi;
 mod predict;
 mod predictions;
 mod schema;
