@@ -57,6 +57,17 @@ async fn the_committed_document_is_the_one_served_and_printed() {
     expect_file!["../openapi/openapi.yaml"].assert_eq(&yaml);
 }
 
+#[tokio::test]
+async fn the_page_to_try_it_holds_the_document_and_needs_no_network() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    let page = service.get("/docs").await.text().await.unwrap();
+    assert!(page.contains(&printed(&[])));
+    for reference in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "@import", "url(http"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
 #[test]
 fn yaml_and_json_say_the_same() {
     let yaml: Value = serde_saphyr::from_str(&printed(&["--yaml"])).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Refusals, batch, check_malformed, check_misfit, nested};
-use crate::support::flower;
+use crate::support::{Service, TestDatabase, flower};
 
 const BATCH: &str = "/predict/batch";
 
@@ -69,6 +69,16 @@ async fn misfits_name_the_row_and_the_field() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_rows_are_accepted() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    let rows = json!({"instances": vec![flower(); 10_000]});
+    let response = service.post(BATCH, &rows).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(database.counts().await, (10_000, 10_000, 10_000));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Parameters of `GET /predictions` and `GET /predictions/{id}`.
 
-use super::Refusals;
+use super::{Refusals, with};
 
 /// Each of these queries is refused for exactly these parameters.
 async fn check_queries(path: &str, cases: &[(&str, &[&str])]) {
@@ -93,6 +93,16 @@ async fn unknown_and_repeated_parameters_are_refused() {
     .await;
     check_queries("/predictions/0193593e-8c00-7000-8000-000000000000", &[("limit=1", &["/limit"])])
         .await;
+}
+
+#[tokio::test]
+async fn predicting_takes_no_parameters() {
+    let refusals = Refusals::start().await;
+    for path in ["/predict?dry_run=1", "/predict/batch?dry_run=1"] {
+        let answer = refusals.check(path, refusals.post(path, with("")), 422).await;
+        assert_eq!(answer.pointers(path), ["/dry_run"]);
+    }
+    refusals.check_well().await;
 }
 
 #[tokio::test]
