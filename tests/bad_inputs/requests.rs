@@ -4,7 +4,7 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 
 use super::{Refusals, petal_length, with};
-use crate::support::{Answer, Service, TestDatabase};
+use crate::support::{Answer, Service, TestDatabase, flower};
 
 /// 4 MiB, the largest body.
 const LONGEST: usize = 4 << 20;
@@ -61,6 +61,10 @@ async fn a_body_must_be_declared_as_json() {
         }
         let strange = HeaderValue::from_bytes(b"application/json; charset=\xff").unwrap();
         refusals.check("not ASCII", post().header("content-type", strange), 415).await;
+        for two in [["application/json", "text/plain"], ["text/plain", "application/json"]] {
+            let request = post().header("content-type", two[0]).header("content-type", two[1]);
+            refusals.check("two", request, 415).await;
+        }
     }
     refusals.check_well().await;
 }
@@ -72,11 +76,13 @@ async fn a_compressed_body_is_refused() {
         let request = refusals.post("/predict", with("")).header("content-encoding", encoding);
         refusals.check(encoding, request, 415).await; // 34
     }
+    let request = refusals.post("/predict", with("")).header("content-encoding", "identity");
+    refusals.check("two", request.header("content-encoding", "gzip"), 415).await;
     refusals.check_well().await;
 }
 
 #[tokio::test]
-async fn the_ways_to_say_utf_8_json_are_accepted() {
+async fn the_ways_to_say_plain_utf_8_json_are_accepted() {
     let database = TestDatabase::create().await;
     let service = Service::start(&database).await;
     for media_type in [
@@ -91,6 +97,8 @@ async fn the_ways_to_say_utf_8_json_are_accepted() {
         let answer = Answer::read(request.send().await.unwrap()).await;
         assert_eq!(answer.status, 200, "{media_type}: {}", answer.body);
     }
+    let request = service.post("/predict", &flower()).header("content-encoding", "Identity");
+    assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -90,13 +90,16 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
 
 fn check_media_type(request: &Request) -> Result<(), Problem> {
     let refuse = |detail: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    if !request.content_type().is_some_and(is_json) {
+    let mut declared = request.headers().get_all(header::CONTENT_TYPE).iter();
+    let json = declared.next().and_then(|value| value.to_str().ok()).is_some_and(is_json);
+    if !json || declared.next().is_some() {
         return refuse("the body must be declared as Content-Type: application/json");
     }
-    match request.header(header::CONTENT_ENCODING) {
-        None | Some("identity") => Ok(()),
-        Some(_) => refuse("the body must not be compressed"),
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return refuse("the body must not be compressed");
     }
+    Ok(())
 }
 
 /// Whether this is `application/json`, perhaps with `charset=utf-8`, the only encoding that JSON has.
