@@ -115,6 +115,19 @@ async fn a_body_of_four_mebibytes_is_accepted() {
     assert_eq!(database.counts().await, (3, 3, 3));
 }
 
+/// The status of the first answer is 413 and not 100: nothing of the body is asked for.
+#[tokio::test]
+async fn a_larger_body_is_refused_before_it_is_sent_if_the_client_asks() {
+    let refusals = Refusals::start().await;
+    let head = format!(
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Expect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        LONGEST + 1
+    );
+    Answer::to_bytes(&refusals.service, head.into_bytes()).await.problem("35: expecting", 413);
+    refusals.check_well().await;
+}
+
 #[tokio::test]
 async fn a_larger_body_is_refused() {
     let refusals = Refusals::start().await;

@@ -83,7 +83,7 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         check_media_type(request)?;
-        let bytes = receive(body.take()?).await?;
+        let bytes = receive(request, body.take()?).await?;
         Ok(Self(parse::<T>(&bytes)?))
     }
 }
@@ -111,8 +111,15 @@ fn is_json(content_type: &str) -> bool {
         })
 }
 
-async fn receive(body: Body) -> Result<Vec<u8>, Problem> {
+async fn receive(request: &Request, body: Body) -> Result<Vec<u8>, Problem> {
     let broken = |error| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").because(error);
+    let too_long = || {
+        let detail = format!("the body is larger than {LONGEST} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    if request.header(header::EXPECT).is_some() && declared_length(request) > LONGEST {
+        return Err(too_long()); // The client waits for a word before it sends, so nothing is thrown away.
+    }
     let mut reader = body.into_async_read();
     let mut bytes = Vec::new();
     (&mut reader).take(LONGEST + 1).read_to_end(&mut bytes).await.map_err(broken)?;
@@ -121,10 +128,12 @@ async fn receive(body: Body) -> Result<Vec<u8>, Problem> {
     }
     drop(bytes);
     tokio::io::copy(&mut reader.take(THROWN_AWAY), &mut tokio::io::sink()).await.map_err(broken)?;
-    Err(Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("the body is larger than {LONGEST} bytes"),
-    ))
+    Err(too_long())
+}
+
+/// The length that the client announced, in bytes; 0 if it did not.
+fn declared_length(request: &Request) -> u64 {
+    request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
