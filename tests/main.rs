@@ -8,8 +8,11 @@
 mod architecture;
 mod bad_inputs;
 mod http;
+mod killed;
 mod openapi;
+mod outage;
 mod predict;
 mod predictions;
 mod schema;
+mod shutdown;
 mod support;

@@ -2,9 +2,19 @@
 
 mod answer;
 mod database;
+mod faults;
+mod load;
+mod own_postgres;
 mod postgres;
+mod record;
 mod service;
+mod wire;
 
 pub(crate) use answer::Answer;
 pub(crate) use database::TestDatabase;
+pub(crate) use faults::{eventually, measured, turn};
+pub(crate) use load::{Ask, Load, Outcome, Told, unavailable};
+pub(crate) use own_postgres::OwnPostgres;
+pub(crate) use record::{TableLock, check_record, count, end_sessions};
 pub(crate) use service::{Service, flower};
+pub(crate) use wire::Wire;

@@ -7,18 +7,13 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use postmaster::{Postmaster, Settings};
+use tempfile::TempDir;
 
 /// Starts it when it is first needed; it ends with the test process, however that ends.
 pub(crate) fn shared() -> &'static Postmaster {
     static SHARED: OnceLock<Postmaster> = OnceLock::new();
     SHARED.get_or_init(|| {
-        // As root, PostgreSQL runs as another user, who must be able to enter.
-        let directory = tempfile::Builder::new()
-            .prefix("onrecord-tests-")
-            .permissions(std::fs::Permissions::from_mode(0o755))
-            .tempdir()
-            .unwrap()
-            .keep();
+        let directory = home().keep();
         let settings = Settings { data_dir: directory.clone(), programs: None };
         let postmaster = Postmaster::start(&settings).unwrap();
         stop_with_this_process(postmaster.cluster_dir(), &directory);
@@ -26,10 +21,17 @@ pub(crate) fn shared() -> &'static Postmaster {
     })
 }
 
+/// A directory for a PostgreSQL: as root, it runs as another user, who must be able to enter.
+pub(crate) fn home() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("onrecord-tests-").permissions(std::fs::Permissions::from_mode(0o755));
+    builder.tempdir().unwrap()
+}
+
 /// Rust runs nothing when a test process ends, so a shell waits for the end of its standard input, which comes even if
 /// this process is killed, then stops PostgreSQL and removes its directory.
 #[expect(clippy::zombie_processes, reason = "the shell outlives this process")]
-fn stop_with_this_process(cluster: &Path, directory: &Path) {
+pub(super) fn stop_with_this_process(cluster: &Path, directory: &Path) {
     const SCRIPT: &str = r#"
         cat
         pid=$(head -n 1 "$1/postmaster.pid")

@@ -54,6 +54,13 @@ impl Service {
         Self::spawn(command, false).await
     }
 
+    /// Starts one on the database at this address and waits until it listens.
+    pub(crate) async fn start_at(database_url: &str) -> Self {
+        let mut command = Self::command();
+        command.env("DATABASE_URL", database_url);
+        Self::spawn(command, false).await
+    }
+
     /// Starts one with a private PostgreSQL in this directory and waits until it listens.
     pub(crate) async fn start_private(data_dir: &Path) -> Self {
         let mut command = Self::command();
@@ -177,6 +184,11 @@ pub(crate) fn spawn(mut command: Command) -> (Child, Log) {
 }
 
 impl Log {
+    /// Waits until the process says no more.
+    pub(crate) async fn ended(&mut self) {
+        while self.count.changed().await.is_ok() {}
+    }
+
     /// Every line so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()

@@ -1,0 +1,133 @@
+//! A PostgreSQL for one test, which may stop it, start it and freeze it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+use postmaster::{Postmaster, Settings};
+use tempfile::TempDir;
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::eventually;
+use super::postgres::{home, stop_with_this_process};
+
+/// A cluster, and the server on it while it runs. Nobody restarts it but the test.
+#[derive(Debug)]
+pub(crate) struct OwnPostgres {
+    server: Option<Child>,
+    cluster: PathBuf,
+    config: Config,
+    url: String,
+    _home: TempDir,
+}
+
+impl OwnPostgres {
+    /// Makes one and waits until it accepts connections.
+    pub(crate) async fn start() -> Self {
+        // The postmaster crate finds the programs and makes the cluster; PostgreSQL itself writes down how it was
+        // started, and that way it is started again.
+        let home = home();
+        let settings = Settings { data_dir: home.path().to_owned(), programs: None };
+        let postmaster =
+            tokio::task::spawn_blocking(move || Postmaster::start(&settings).unwrap()).await;
+        let postmaster = postmaster.unwrap();
+        let (user, name) = (postmaster.user().to_owned(), postmaster.database().to_owned());
+        let (socket, port) = (postmaster.socket_dir().to_owned(), postmaster.port());
+        let cluster = postmaster.cluster_dir().to_owned();
+        tokio::task::spawn_blocking(move || postmaster.stop().unwrap()).await.unwrap();
+        stop_with_this_process(&cluster, home.path());
+
+        let url = format!("postgresql://{user}@/{name}?host={}&port={port}", socket.display());
+        let mut config = Config::new();
+        config.host_path(socket).port(port).user(user).dbname(name);
+        let mut postgres = Self { server: None, cluster, config, url, _home: home };
+        postgres.start_again().await;
+        postgres
+    }
+
+    /// Its address, as `DATABASE_URL` takes it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection to it, if it accepts one.
+    pub(crate) async fn try_connect(&self) -> Option<Client> {
+        let (client, connection) = self.config.connect(NoTls).await.ok()?;
+        tokio::spawn(connection);
+        Some(client)
+    }
+
+    /// Starts it and waits until it accepts connections.
+    pub(crate) async fn start_again(&mut self) {
+        let options = fs::read_to_string(self.cluster.join("postmaster.opts")).unwrap();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("exec {options}")).current_dir("/").env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        if geteuid().is_root() {
+            let owner = fs::metadata(&self.cluster).unwrap();
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        self.server = Some(command.spawn().unwrap());
+        eventually("PostgreSQL accepts connections", async || self.try_connect().await.is_some())
+            .await;
+    }
+
+    /// Ends it at once and without any tidying, as a crash does, and waits until it is gone.
+    pub(crate) async fn crash(&mut self) {
+        self.tell(Signal::SIGQUIT);
+        let mut server = self.server.take().unwrap();
+        tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
+    }
+
+    /// Freezes every process of it; connections stay open and nothing answers.
+    pub(crate) fn freeze(&self) {
+        // Frozen first, it has no more children.
+        self.tell(Signal::SIGSTOP);
+        for child in self.children() {
+            let _ = kill(child, Signal::SIGSTOP);
+        }
+    }
+
+    /// Lets them all go on.
+    pub(crate) fn thaw(&self) {
+        for child in self.children() {
+            let _ = kill(child, Signal::SIGCONT);
+        }
+        self.tell(Signal::SIGCONT);
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        self.server.as_ref().map(|server| Pid::from_raw(server.id().cast_signed()))
+    }
+
+    fn tell(&self, signal: Signal) {
+        kill(self.pid().unwrap(), signal).unwrap();
+    }
+
+    fn children(&self) -> Vec<Pid> {
+        let parent = self.pid().unwrap().to_string();
+        let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().unwrap();
+        String::from_utf8_lossy(&listing.stdout)
+            .lines()
+            .filter_map(|line| line.split_whitespace().collect::<Vec<_>>().try_into().ok())
+            .filter(|[_, of]: &[&str; 2]| *of == parent)
+            .map(|[pid, _]| Pid::from_raw(pid.parse().unwrap()))
+            .collect()
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        if self.server.is_some() {
+            self.thaw();
+            self.tell(Signal::SIGQUIT);
+        }
+        if let Some(mut server) = self.server.take() {
+            let _ = server.wait();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! An HTTP/1.1 connection spoken by hand, for what a client library does not show.
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::Service;
+
+/// One connection to a service.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: BufReader<TcpStream>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The header lines, in lower case.
+    pub(crate) head: String,
+    pub(crate) body: Value,
+}
+
+impl Wire {
+    pub(crate) async fn open(service: &Service) -> Self {
+        let stream = TcpStream::connect(service.socket()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Sends a request without a body.
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
+        self.reply().await
+    }
+
+    /// Sends the head of a request and waits until the service asks for the body: from then on it is in flight.
+    pub(crate) async fn announce(&mut self, path: &str, body: &str) {
+        let length = body.len();
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        ))
+        .await;
+        assert!(self.head().await.starts_with("http/1.1 100 "));
+    }
+
+    /// Reads one answer.
+    pub(crate) async fn reply(&mut self) -> Reply {
+        let head = self.head().await;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut body).await.unwrap();
+        Reply { status, head, body: serde_json::from_slice(&body).unwrap() }
+    }
+
+    /// Waits until the service has closed the connection without another word.
+    pub(crate) async fn closed(&mut self) {
+        assert_eq!(self.stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+
+    /// The lines up to the empty one.
+    async fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let length = self.stream.read_line(&mut head).await.unwrap();
+            assert_ne!(length, 0, "the connection was closed after «{head}»");
+        }
+        head.to_lowercase()
+    }
+}
