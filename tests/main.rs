@@ -13,6 +13,7 @@ mod openapi;
 mod outage;
 mod predict;
 mod predictions;
+mod recording;
 mod schema;
 mod shutdown;
 mod support;

@@ -15,6 +15,6 @@ pub(crate) use database::TestDatabase;
 pub(crate) use faults::{eventually, measured, turn};
 pub(crate) use load::{Ask, Load, Outcome, Told, unavailable};
 pub(crate) use own_postgres::OwnPostgres;
-pub(crate) use record::{TableLock, check_record, count, end_sessions};
+pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
 pub(crate) use service::{Service, flower};
 pub(crate) use wire::Wire;
