@@ -16,4 +16,5 @@ mod predictions;
 mod recording;
 mod schema;
 mod shutdown;
+mod starting;
 mod support;

@@ -16,5 +16,5 @@ pub(crate) use faults::{eventually, measured, turn};
 pub(crate) use load::{Ask, Load, Outcome, Told, unavailable};
 pub(crate) use own_postgres::OwnPostgres;
 pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
-pub(crate) use service::{Service, flower};
+pub(crate) use service::{Service, flower, spawn};
 pub(crate) use wire::Wire;
