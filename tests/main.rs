@@ -13,6 +13,7 @@ mod openapi;
 mod outage;
 mod predict;
 mod predictions;
+mod private_postgres;
 mod recording;
 mod schema;
 mod shutdown;

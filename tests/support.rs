@@ -15,6 +15,7 @@ pub(crate) use database::TestDatabase;
 pub(crate) use faults::{eventually, measured, turn};
 pub(crate) use load::{Ask, Load, Outcome, Told, unavailable};
 pub(crate) use own_postgres::OwnPostgres;
+pub(crate) use postgres::home;
 pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
 pub(crate) use service::{Service, flower, spawn};
 pub(crate) use wire::Wire;

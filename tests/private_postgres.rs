@@ -1,0 +1,130 @@
+//! With nothing configured the service brings its own PostgreSQL, and keeps what is in it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::task::spawn_blocking;
+
+use crate::support::{Service, eventually, flower, home, measured, spawn};
+
+/// Promised are 3 s to listen on a first start and 1.5 s on a later one, on a machine that does nothing else; here all
+/// the other tests run as well.
+const FIRST_START: Duration = Duration::from_secs(3 * 3);
+const LATER_START: Duration = Duration::from_millis(3 * 1_500);
+
+/// Starts a service on this directory and says how it went.
+async fn start(data_dir: &Path, what: &str, promised: Duration) -> Service {
+    let started = Instant::now();
+    let service = Service::start_private(data_dir).await;
+    let took = started.elapsed();
+    measured(what, took);
+    assert!(took < promised, "{what}: {took:?}");
+    service
+}
+
+/// What the record answers to a question put with the psql line of the log, as pasted into a shell.
+async fn ask(service: &mut Service, sql: &str) -> String {
+    let line = service.log().wait_for("psql ").await;
+    let line = format!("{line} -X -Atc \"{sql}\"");
+    let output = spawn_blocking(move || Command::new("sh").args(["-c", &line]).output().unwrap());
+    let output = output.await.unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    answer.trim_end().to_owned()
+}
+
+const ROWS: &str = "select count(*) from raw_data join prediction using (id)";
+
+/// The process that says it is the PostgreSQL of this data directory.
+fn postmaster(data_dir: &Path) -> Option<Pid> {
+    let file = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).ok()?;
+    Some(Pid::from_raw(file.lines().next()?.parse().ok()?))
+}
+
+/// How many processes have the data directory on their command line.
+fn processes(data_dir: &Path) -> usize {
+    let listing = Command::new("ps").args(["-A", "-ww", "-o", "command="]).output().unwrap();
+    let name = data_dir.to_str().unwrap();
+    String::from_utf8_lossy(&listing.stdout).lines().filter(|line| line.contains(name)).count()
+}
+
+#[tokio::test]
+async fn the_record_outlives_the_service_however_it_ends() {
+    let home = home();
+    let data_dir = home.path().join("data");
+    let mut service = start(&data_dir, "first start", FIRST_START).await;
+    service.predict(&flower()).await;
+    assert_eq!(ask(&mut service, ROWS).await, "1");
+    assert!(processes(&data_dir) > 0);
+    let asked = Instant::now();
+    assert_eq!(service.stop().await.code(), Some(0));
+    measured("clean stop", asked.elapsed());
+    assert_eq!(processes(&data_dir), 0);
+    assert_eq!(postmaster(&data_dir), None);
+
+    let mut service = start(&data_dir, "later start", LATER_START).await;
+    assert_eq!(ask(&mut service, ROWS).await, "1");
+    service.predict(&flower()).await;
+    let orphan = postmaster(&data_dir).unwrap();
+    service.signal(Signal::SIGKILL);
+    service.ended().await;
+    assert!(kill(orphan, None).is_ok(), "PostgreSQL ended with the service");
+
+    let mut service = start(&data_dir, "start after kill -9", 2 * LATER_START).await;
+    assert_ne!(postmaster(&data_dir), Some(orphan));
+    assert_eq!(ask(&mut service, ROWS).await, "2");
+    service.predict(&flower()).await;
+    assert_eq!(ask(&mut service, ROWS).await, "3");
+    assert_eq!(service.stop().await.code(), Some(0));
+    assert_eq!(processes(&data_dir), 0);
+}
+
+#[tokio::test]
+async fn a_killed_postgres_comes_back_and_so_does_the_service() {
+    let home = home();
+    let data_dir = home.path().join("data");
+    let mut service = Service::start_private(&data_dir).await;
+    for round in 1..=3 {
+        let before = service.predict(&flower()).await;
+        let killed = postmaster(&data_dir).unwrap();
+        kill(killed, Signal::SIGKILL).unwrap();
+        let was_away = Instant::now();
+        eventually("another PostgreSQL runs", async || {
+            postmaster(&data_dir).is_some_and(|pid| pid != killed)
+        })
+        .await;
+        eventually("the service predicts again", async || {
+            let answered = service.post("/predict", &flower()).send().await.unwrap();
+            answered.status() == 200
+        })
+        .await;
+        measured("predicting again after PostgreSQL was killed", was_away.elapsed());
+        let path = format!("/predictions/{}", before["id"].as_str().unwrap());
+        eventually("the record is read again", async || service.get(&path).await.status() == 200)
+            .await;
+        let rows: i32 = ask(&mut service, ROWS).await.parse().unwrap();
+        // A request that was told to come again may have left its row.
+        assert!(rows >= 2 * round, "{rows}");
+    }
+    assert_eq!(service.stop().await.code(), Some(0));
+    assert_eq!(processes(&data_dir), 0);
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_service() {
+    let home = home();
+    let data_dir = home.path().join("data");
+    let service = Service::start_private(&data_dir).await;
+    let mut command = Service::command();
+    command.env("DATA_DIR", &data_dir);
+    let (mut second, mut log) = spawn(command);
+    let line = log.wait_for("is in use by another service").await;
+    let status = spawn_blocking(move || second.wait().unwrap()).await.unwrap();
+    assert!(status.code().is_some_and(|code| code != 0), "{status}");
+    assert!(line.contains(&data_dir.canonicalize().unwrap().display().to_string()), "{line}");
+    // The first one did not notice.
+    service.predict(&flower()).await;
+}
