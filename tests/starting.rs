@@ -6,8 +6,10 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::support::{Service, TestDatabase, count, flower, measured, spawn};
+use crate::support::{Service, TestDatabase, count, eventually, flower, measured, spawn};
 
 /// Runs a command to its end; gives how it ended and what it said.
 async fn run(command: Command) -> (ExitStatus, String) {
@@ -131,6 +133,31 @@ async fn migrating_can_be_done_ahead_and_again() {
     let before = count(&sql, HISTORY).await;
     Service::start(&database).await.predict(&flower()).await;
     assert_eq!(count(&sql, HISTORY).await, before);
+}
+
+#[tokio::test]
+async fn a_service_that_waits_for_another_to_migrate_can_be_stopped() {
+    let database = TestDatabase::create().await;
+    let sql = database.connect().await;
+    let lock = i64::from_be_bytes(*b"onrecord");
+    sql.execute("select pg_advisory_lock($1)", &[&lock]).await.unwrap();
+    let (mut process, _log) = spawn(with_url(&database.url()));
+    let waiting = "select count(*) from pg_stat_activity
+                   where datname = current_database() and wait_event = 'advisory'";
+    eventually("it waits", async || count(&sql, waiting).await == 1).await;
+
+    kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let asked = Instant::now();
+    let mut status = None;
+    while status.is_none() && asked.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        status = process.try_wait().unwrap();
+    }
+    let status = status.unwrap_or_else(|| {
+        process.kill().unwrap();
+        panic!("it was still waiting after {:?}: {}", asked.elapsed(), process.wait().unwrap())
+    });
+    assert_eq!(status.code(), Some(0));
 }
 
 #[tokio::test]

@@ -92,7 +92,14 @@ async fn serve_from(
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let store = Store::new(located.database.clone())?;
-    prepare(&store).await?;
+    tokio::select! {
+        prepared = prepare(&store) => prepared?,
+        // Another process may be migrating for minutes. What is interrupted here is rolled back.
+        signal = shutdown.requested() => {
+            info!("{signal}: stopping before anything was served");
+            return Ok(());
+        }
+    }
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), store.writer()?, Limits::default());
     info!("model {}", model.version());
