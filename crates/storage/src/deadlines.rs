@@ -11,7 +11,7 @@ pub const CONNECT: Duration = Duration::from_millis(900);
 pub const WRITE: Duration = Duration::from_millis(1_200);
 
 /// Reading one record or one page of them, the wait for a connection included.
-pub const READ: Duration = Duration::from_millis(1_800);
+pub const READ: Duration = Duration::from_millis(1_500);
 
 /// Waiting for another process that is migrating, and each statement of a migration's wait for a lock.
 pub const MIGRATION_LOCK: Duration = Duration::from_secs(120);
