@@ -1,0 +1,28 @@
+"""Lets Schemathesis try to catch the service not keeping to its document; `run.py --seed N` repeats a run."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS))
+
+from service import running_service  # noqa: E402
+
+SECONDS = 75
+
+
+def main() -> int:
+    st = Path(sys.executable).with_name("st")
+    seed = f"--seed={random.randrange(2**32)}"
+    options = ["--checks=all", "--mode=all", "--phases=examples,coverage,fuzzing,stateful"]
+    options += [f"--max-time={SECONDS}", seed, "--continue-on-failure", "--generation-database=none"]
+    with running_service() as address:
+        command = [st, "run", f"{address}/openapi.json", *options, *sys.argv[1:]]
+        # Away from the repository: Schemathesis leaves files where it runs.
+        return subprocess.run(command, cwd=TESTS.parent / "target", check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
