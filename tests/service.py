@@ -18,9 +18,10 @@ LISTENING = "listening on "
 
 @contextmanager
 def running_service() -> Iterator[str]:
-    """Runs the service on a free port with a private PostgreSQL of its own; gives its address, `http://127.0.0.1:…`.
+    """Runs the service on a free port with a PostgreSQL of its own; gives `http://127.0.0.1:…`.
 
-    Whatever happens inside, the service is stopped; it must then exit with 0 and leave no PostgreSQL behind.
+    Whatever happens inside, the service is stopped; it must then exit with 0 and leave no
+    PostgreSQL behind.
     """
     signal.signal(signal.SIGTERM, _exit)
     with tempfile.TemporaryDirectory(prefix="onrecord-") as directory:

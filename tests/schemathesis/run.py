@@ -1,4 +1,7 @@
-"""Lets Schemathesis try to catch the service not keeping to its document; `run.py --seed N` repeats a run."""
+"""Lets Schemathesis try to catch the service not keeping to its document.
+
+Options are handed on: `run.py --seed N` repeats a run, `run.py --max-time N` looks for N seconds.
+"""
 
 import random
 import subprocess
@@ -15,9 +18,9 @@ SECONDS = 75
 
 def main() -> int:
     st = Path(sys.executable).with_name("st")
-    seed = f"--seed={random.randrange(2**32)}"
     options = ["--checks=all", "--mode=all", "--phases=examples,coverage,fuzzing,stateful"]
-    options += [f"--max-time={SECONDS}", seed, "--continue-on-failure", "--generation-database=none"]
+    options += [f"--max-time={SECONDS}", f"--seed={random.randrange(2**32)}"]
+    options += ["--continue-on-failure", "--generation-database=none"]
     with running_service() as address:
         command = [st, "run", f"{address}/openapi.json", *options, *sys.argv[1:]]
         # Away from the repository: Schemathesis leaves files where it runs.
