@@ -14,6 +14,16 @@ answer goes out.
 
 Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
 
+/// The page's icon, a record button: a browser that is given none asks for `/favicon.ico`, in vain.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+                    %3Ccircle cx='8' cy='8' r='6' fill='%23c0392b'/%3E%3C/svg%3E";
+
+/// The page's form: no frame, no choice of servers, of which there is one, and bodies no taller than ours need.
+const STYLE: &str = "\
+body { margin: 0 }
+#ui .scheme-container { display: none }
+#ui textarea.body-param__text { min-height: 8.5em }";
+
 /// The document, as text.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -64,7 +74,10 @@ impl Document {
         let page = service().swagger_ui_html();
         ensure!(page.contains(&self.generated), "the page does not hold the generated document");
         let page = page.replace(&self.generated, &self.json);
-        let page = page.replace("<title>Swagger UI</title>", &format!("<title>{TITLE}</title>"));
+        let head = format!(
+            "<title>{TITLE}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n<style>{STYLE}</style>"
+        );
+        let page = page.replace("<title>Swagger UI</title>", &head);
         Ok(page.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1))
     }
 }
