@@ -1,0 +1,80 @@
+// The page at /docs, as somebody who tries the service for the first time meets it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { withPage } from "./browser.js";
+import { withService } from "./service.js";
+
+test("trying POST /predict as the page opens puts a prediction on the record", async () => {
+  await withDocs(async ({ address, page, complaints }) => {
+    const predict = await tryPredict(page);
+    const { status, body } = await execute(predict);
+    assert.equal(status, 200);
+    assert(Number.isInteger(body.iris_class), `iris_class is ${body.iris_class}`);
+    assert.equal(body.species, ["setosa", "versicolor", "virginica"][body.iris_class]);
+
+    const { predictions } = await (await fetch(`${address}/predictions`)).json();
+    assert.deepEqual(predictions.map((record) => record.id), [body.id]);
+    assert.equal(predictions[0].iris_class, body.iris_class);
+    assert.deepEqual(complaints, []);
+    if (process.env.SCREENSHOT) await screenshot(page, predict, process.env.SCREENSHOT);
+  });
+});
+
+test("a value that cannot be is refused where one can see it, and leaves no trace", async () => {
+  await withDocs(async ({ address, page, complaints }) => {
+    const predict = await tryPredict(page);
+    const input = predict.locator("textarea.body-param__text");
+    const row = JSON.parse(await input.inputValue());
+    await input.fill(JSON.stringify({ ...row, petal_length: -1 }));
+    const { status, body } = await execute(predict);
+    assert.equal(status, 422);
+    assert.deepEqual(body.errors.map((error) => error.pointer), ["/petal_length"]);
+
+    const { predictions } = await (await fetch(`${address}/predictions`)).json();
+    assert.deepEqual(predictions, []);
+    // Chromium itself notes a failed request.
+    assert.equal(complaints.length, 1);
+    assert.match(complaints[0], /status of 422/);
+  });
+});
+
+/** Calls `use` with the page at /docs of a service of its own. */
+async function withDocs(use) {
+  await withService((address) =>
+    withPage(address, async (page, complaints) => {
+      await page.goto(`${address}/docs`);
+      assert.equal(await page.title(), "Onrecord");
+      await use({ address, page, complaints });
+    }),
+  );
+}
+
+/** Opens `POST /predict` for trying out; gives its part of the page. */
+async function tryPredict(page) {
+  const predict = page.locator("#operations-Predict-predict");
+  await predict.locator(".opblock-summary-control").click();
+  await predict.getByRole("button", { name: "Try it out" }).click();
+  return predict;
+}
+
+/** Presses "Execute"; gives the answer as the page shows it. */
+async function execute(operation) {
+  await operation.getByRole("button", { name: "Execute" }).click();
+  const answer = operation.locator(".live-responses-table .response");
+  const status = await answer.locator(".response-col_status").innerText();
+  const body = await answer.locator(".response-col_description .highlight-code code").first().innerText();
+  return { status: Number.parseInt(status, 10), body: JSON.parse(body) };
+}
+
+/** Takes a picture of the page from its top to the end of the answer. */
+async function screenshot(page, operation, path) {
+  const answer = operation.locator(".live-responses-table .response .highlight-code").first();
+  await answer.getByText("warnings").waitFor();
+  await page.mouse.move(0, 0);
+  const { y, height } = await answer.boundingBox();
+  const top = await page.evaluate(() => window.scrollY);
+  const clip = { x: 0, y: 0, width: 1280, height: Math.ceil(top + y + height + 9) };
+  await page.screenshot({ path, fullPage: true, clip, animations: "disabled" });
+}
