@@ -1,6 +1,7 @@
 // The page at /docs, as somebody who tries the service for the first time meets it.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { withPage } from "./browser.js";
@@ -18,7 +19,7 @@ test("trying POST /predict as the page opens puts a prediction on the record", a
     assert.deepEqual(predictions.map((record) => record.id), [body.id]);
     assert.equal(predictions[0].iris_class, body.iris_class);
     assert.deepEqual(complaints, []);
-    if (process.env.SCREENSHOT) await screenshot(page, predict, process.env.SCREENSHOT);
+    if (process.env.SCREENSHOT) await screenshot(page, predict);
   });
 });
 
@@ -68,8 +69,10 @@ async function execute(operation) {
   return { status: Number.parseInt(status, 10), body: JSON.parse(body) };
 }
 
-/** Takes a picture of the page from its top to the end of the answer. */
-async function screenshot(page, operation, path) {
+/** Takes a picture of the page from its top to the end of the answer; SCREENSHOT says where to. */
+async function screenshot(page, operation) {
+  // npm runs us elsewhere than where it was called.
+  const path = resolve(process.env.INIT_CWD ?? "", process.env.SCREENSHOT);
   const answer = operation.locator(".live-responses-table .response .highlight-code").first();
   await answer.getByText("warnings").waitFor();
   await page.mouse.move(0, 0);

@@ -1,0 +1,68 @@
+# Every command that a developer needs, and the only ones that CI runs. Each body is the plain command: `just` is a
+# convenience, not a requirement.
+
+# List the recipes.
+_default:
+    @just --list --unsorted
+
+# Run the service; Swagger UI is at http://127.0.0.1:8000/docs.
+[group('start')]
+run *args:
+    cargo run -p api -- {{ args }}
+
+# Everything that must hold of the sources before they are run: format, lints, documentation.
+[group('verify')]
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+# All the tests in Rust; `just test -p api --test service predict::` runs one module.
+[group('verify')]
+test *args:
+    cargo test --workspace {{ args }}
+
+# Swagger UI in a headless Chromium; needs Node.js and Chromium. SCREENSHOT=FILE takes a picture.
+[group('verify')]
+browser:
+    cargo build -p api
+    npm ci --prefix tests/browser
+    npm test --prefix tests/browser
+
+# The service against its own document for about 75 seconds; needs Python. `--seed N` repeats a run.
+[group('verify')]
+schemathesis *args:
+    cargo build -p api
+    python3 -m venv target/schemathesis
+    target/schemathesis/bin/pip install --quiet --requirement tests/schemathesis/requirements.txt
+    target/schemathesis/bin/python tests/schemathesis/run.py {{ args }}
+
+# The service through a client generated from its document; needs Python.
+[group('verify')]
+client:
+    cargo build -p api
+    python3 -m venv target/client
+    target/client/bin/pip install --quiet --requirement tests/client/requirements.txt
+    target/client/bin/python tests/client/run.py
+
+# Measure the model.
+[group('verify')]
+bench *args:
+    cargo bench -p inference {{ args }}
+
+# Format, and apply what clippy can fix.
+[group('change')]
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+    cargo fmt --all
+
+# Accept the OpenAPI document as it is served now; read the diff, it is what clients will see.
+[group('change')]
+openapi:
+    UPDATE_EXPECT=1 cargo test -p api --test service openapi::
+
+# Train the model, and write everything in weights/ but the data.
+[group('change')]
+train:
+    cargo run --release -p inference --example train
