@@ -2,6 +2,8 @@
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Refusals, petal_length, with};
 use crate::support::{Answer, Service, TestDatabase, flower};
@@ -146,6 +148,34 @@ async fn a_larger_body_is_refused() {
     for (case, body) in [("36: one byte", padded(LONGEST + 1)), ("36: 10 MB", text)] {
         Answer::to_bytes(&refusals.service, chunked(&body)).await.problem(case, 413);
         assert_eq!(refusals.database.counts().await, (0, 0, 0), "{case}");
+    }
+    refusals.check_well().await;
+}
+
+/// Otherwise a client that keeps the connection loses its next request.
+#[tokio::test]
+async fn the_connection_goes_on_after_a_body_that_nobody_wants() {
+    let refusals = Refusals::start().await;
+    for (line, media_type, status) in [
+        ("POST /predict", "text/plain", "415"),
+        ("POST /predict?x=1", "application/json", "422"),
+        ("PUT /predict", "application/json", "405"),
+        ("POST /nowhere", "application/json", "404"),
+        ("GET /health/live", "application/json", "200"),
+    ] {
+        let mut connection = TcpStream::connect(refusals.service.socket()).await.unwrap();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: 2\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // The body comes late: the service has had the time to answer something else.
+        refusals.service.get_json("/health/live").await;
+        let rest = "{}GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        connection.write_all(rest.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        connection.read_to_string(&mut answers).await.unwrap();
+        let answers = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]);
+        assert_eq!(answers.collect::<Vec<_>>(), [status, "200"], "{line}");
     }
     refusals.check_well().await;
 }

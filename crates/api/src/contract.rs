@@ -1,4 +1,4 @@
-//! What the document promises of each address: its methods, and the parameters it knows.
+//! What the document promises of each address: its methods, the parameters it knows, whether it reads a body.
 
 use std::collections::HashSet;
 
@@ -37,6 +37,7 @@ struct Operation {
     method: Method,
     /// The query parameters, where the operation says that it refuses others (422).
     query: Option<HashSet<String>>,
+    reads_body: bool,
 }
 
 impl Contract {
@@ -69,13 +70,7 @@ impl Contract {
     /// Refuses query parameters that the operation does not know, or that are given twice.
     pub(crate) fn check_query(&self, request: &Request) -> Result<(), Problem> {
         let Some(query) = request.uri().query() else { return Ok(()) };
-        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let known = self
-            .address(request.uri().path())
-            .and_then(|address| {
-                address.operations.iter().find(|operation| operation.method == *method)
-            })
-            .and_then(|operation| operation.query.as_ref());
+        let known = self.operation(request).and_then(|operation| operation.query.as_ref());
         let Some(known) = known else { return Ok(()) };
 
         let mut given = HashSet::new();
@@ -94,6 +89,17 @@ impl Contract {
             });
         }
         if misfits.is_empty() { Ok(()) } else { Err(Problem::invalid(misfits)) }
+    }
+
+    /// Whether the request is for an operation that reads its body.
+    pub(crate) fn reads_body(&self, request: &Request) -> bool {
+        self.operation(request).is_some_and(|operation| operation.reads_body)
+    }
+
+    fn operation(&self, request: &Request) -> Option<&Operation> {
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let address = self.address(request.uri().path())?;
+        address.operations.iter().find(|operation| operation.method == *method)
     }
 
     fn address(&self, path: &str) -> Option<&Address> {
@@ -134,7 +140,8 @@ impl Address {
                 .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
                 .collect();
             let refuses = operation["responses"].get("422").is_some();
-            operations.push(Operation { method, query: refuses.then_some(query) });
+            let reads_body = operation.get("requestBody").is_some();
+            operations.push(Operation { method, query: refuses.then_some(query), reads_body });
         }
         Ok(Self { segments, operations, allow: allow.join(", ") })
     }

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use crate::contract::Contract;
 use crate::problem::Problem;
 use crate::request_id;
+use crate::strict::throw_away;
 
 /// When a request arrived, on the wall clock: the timestamp of its records.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +31,13 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 
     /// Calls the endpoint; an error or a panic becomes a problem.
-    async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        self.contract.check_query(&request)?;
+    async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
+        let query = self.contract.check_query(&request);
+        if query.is_err() || !self.contract.reads_body(&request) {
+            let body = request.take_body();
+            throw_away(&request, body).await;
+        }
+        query?;
         let path = request.uri().path().to_owned();
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
             Ok(Ok(response)) => Ok(response),

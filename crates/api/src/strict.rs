@@ -23,8 +23,7 @@ use crate::problem::{Problem, excerpt};
 /// The largest body that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
 
-/// How much of a body that is too long is thrown away before the refusal is sent, in bytes; a client that is cut off
-/// while it still sends may never see why.
+/// How much of a body that nobody wants is thrown away before the answer is sent, in bytes.
 const THROWN_AWAY: u64 = 16 << 20;
 
 /// What can be read from a body whose schema is that of `Self`.
@@ -82,8 +81,12 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
         body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
-        check_media_type(request)?;
-        let bytes = receive(request, body.take()?).await?;
+        let body = body.take()?;
+        if let Err(problem) = check_media_type(request) {
+            throw_away(request, body).await;
+            return Err(problem.into());
+        }
+        let bytes = receive(request, body).await?;
         Ok(Self(parse::<T>(&bytes)?))
     }
 }
@@ -129,6 +132,20 @@ async fn receive(request: &Request, body: Body) -> Result<Vec<u8>, Problem> {
     drop(bytes);
     tokio::io::copy(&mut reader.take(THROWN_AWAY), &mut tokio::io::sink()).await.map_err(broken)?;
     Err(too_long())
+}
+
+/// Receives a body that nobody wants, so that the connection can go on.
+///
+/// Otherwise HTTP/1 closes it without a word: a client that still sends may never see the answer, and one that keeps the
+/// connection loses its next request.
+pub(crate) async fn throw_away(request: &Request, body: Body) {
+    // A client that waits for a word before it sends, and is given another, does not send.
+    if body.is_empty() || request.header(header::EXPECT).is_some() {
+        return;
+    }
+    let mut body = body.into_async_read().take(THROWN_AWAY);
+    // If it breaks off, so does the connection.
+    let _ = tokio::io::copy(&mut body, &mut tokio::io::sink()).await;
 }
 
 /// The length that the client announced, in bytes; 0 if it did not.
