@@ -14,8 +14,8 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, 
 /// This is candle's `matmul`, `broadcast_add` and `relu` in one operation, for two reasons. Candle's product
 /// of matrices picks its order of summation by the number of rows, so a row gets other bits in a batch than
 /// alone; here every output is `b + x₀w₀ + x₁w₁ + …`, rounded after each step, whatever surrounds the row.
-/// And candle asks for the number of threads before each product, which reads `/proc/cpuinfo` and takes
-/// about fifty times as long as a small layer; here nothing is asked and no thread is started.
+/// And candle asks for the number of threads before each product, which reads `/proc/cpuinfo` and takes far
+/// longer than a small layer (see the benchmark); here nothing is asked and no thread is started.
 #[derive(Debug, Clone)]
 pub(crate) struct Dense {
     weight: Tensor,
