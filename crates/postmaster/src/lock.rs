@@ -3,8 +3,14 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Error;
+
+/// How long a lock may be held by nobody. A service that is killed while it starts a program leaves a
+/// copy of itself that holds the lock until it has become that program.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The lock on a data directory, held until dropped.
 ///
@@ -16,7 +22,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `data_dir` and leaves our process id in it, or fails at once.
+    /// Takes the lock of `data_dir` and leaves our process id in it, or fails within [`LINGER`].
     pub(crate) fn take(data_dir: &Path) -> Result<Self, Error> {
         let path = data_dir.join("lock");
         let mut file = OpenOptions::new()
@@ -26,16 +32,24 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(Error::file("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // An unreadable holder is an unknown one.
-                let _ = file.read_to_string(&mut holder);
-                let pid = holder.trim().parse().ok();
-                return Err(Error::InUse { directory: data_dir.to_owned(), pid });
+        let give_up = Instant::now() + LINGER;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    // An unreadable holder is an unknown one.
+                    let _ = file.read_to_string(&mut holder);
+                    let pid = holder.trim().parse().ok();
+                    return Err(Error::InUse { directory: data_dir.to_owned(), pid });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(Error::file("lock", &path)(source));
+                }
             }
-            Err(TryLockError::Error(source)) => return Err(Error::file("lock", &path)(source)),
         }
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
@@ -50,5 +64,31 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Closing the file is what remains.
         let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_refused_and_names_the_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let _held = Lock::take(directory.path()).unwrap();
+        let refused = Lock::take(directory.path()).unwrap_err();
+        let own = Some(std::process::id());
+        assert!(matches!(refused, Error::InUse { pid, .. } if pid == own), "{refused:?}");
+    }
+
+    #[test]
+    fn a_lock_that_is_about_to_be_freed_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Lock::take(directory.path()).unwrap();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::take(directory.path()));
+            thread::sleep(LINGER / 10);
+            drop(held);
+            second.join().unwrap().unwrap();
+        });
     }
 }
