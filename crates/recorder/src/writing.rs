@@ -61,10 +61,10 @@ impl Writing {
         for expired in batch.extract_if(.., |job| job.deadline <= now) {
             expired.answer(Err(Error::TimedOut));
         }
-        let (mut jobs, records) = self.predict(batch);
+        let (jobs, records) = self.predict(batch);
 
         // Most often one write for the whole batch; halves of it if the database refuses some of its rows.
-        let mut parts = vec![jobs.split_off(0)];
+        let mut parts = vec![jobs];
         while let Some(mut part) = parts.pop() {
             let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
             let written = &records[first.records.start..last.records.end];
