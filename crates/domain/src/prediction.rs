@@ -16,6 +16,7 @@ pub struct Prediction {
 impl Prediction {
     /// The prediction that follows from these probabilities, in the order of [`Class::ALL`].
     #[must_use]
+    #[inline]
     pub fn from_probabilities(probabilities: [f64; N_CLASSES]) -> Self {
         let mut class = Class::ALL[0];
         for candidate in Class::ALL {

@@ -4,10 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::slice;
 
-use domain::{Measurements, N_FEATURES, Prediction};
+use candle_core::Error as Computation;
+use domain::{Measurements, N_CLASSES, N_FEATURES, Prediction};
 use sha2::{Digest, Sha256};
 
+use crate::finite::first_not_finite;
 use crate::model_file::{self, MAX_FILE_BYTES};
 use crate::network::Network;
 use crate::softmax::softmax;
@@ -17,6 +20,10 @@ use crate::{Error, Manifest};
 /// The trained model that comes with the project; `weights/README.md` is its model card.
 const EMBEDDED: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/iris-mlp.safetensors"));
+
+/// How many rows of a batch are taken through all steps at a time, so that what lies between the steps stays
+/// in the cache and its memory is used again.
+const PART: usize = 1024;
 
 /// A trained classifier, ready to predict.
 ///
@@ -101,12 +108,9 @@ impl Model {
     ///
     /// As [`predict_batch`](Self::predict_batch).
     pub fn predict(&self, measurements: &Measurements) -> Result<Prediction, Error> {
-        let row = self.standardization.apply(0, measurements)?;
-        let scores = self.network.scores(&[row])?;
-        scores
-            .first()
-            .and_then(|scores| softmax(*scores))
-            .map_or(Err(Error::Output { row: 0 }), |row| Ok(Prediction::from_probabilities(row)))
+        let mut prediction = None;
+        self.predict_part(0, slice::from_ref(measurements), |it| prediction = Some(it))?;
+        prediction.ok_or_else(|| Computation::msg("the network lost the row").into())
     }
 
     /// The predictions for these rows, in their order; each has the same bits as alone.
@@ -117,18 +121,32 @@ impl Model {
     /// standardized), and with [`Error::Output`] if the network overflows. Neither happens to values that
     /// [`Feature::admits`](domain::Feature::admits), unless the weights are absurd.
     pub fn predict_batch(&self, measurements: &[Measurements]) -> Result<Vec<Prediction>, Error> {
-        let rows = measurements
-            .iter()
-            .enumerate()
-            .map(|(row, measurements)| self.standardization.apply(row, measurements))
-            .collect::<Result<Vec<_>, _>>()?;
-        let scores = self.network.scores(&rows)?;
-        scores
-            .into_iter()
-            .enumerate()
-            .map(|(row, scores)| softmax(scores).ok_or(Error::Output { row }))
-            .map(|probabilities| probabilities.map(Prediction::from_probabilities))
-            .collect()
+        let mut predictions = Vec::with_capacity(measurements.len());
+        for (part, first) in measurements.chunks(PART).zip((0..).step_by(PART)) {
+            self.predict_part(first, part, |prediction| predictions.push(prediction))?;
+        }
+        Ok(predictions)
+    }
+
+    /// Gives the prediction for each row to `receive`, in turn; `first` is the number of the first row.
+    fn predict_part(
+        &self,
+        first: usize,
+        measurements: &[Measurements],
+        mut receive: impl FnMut(Prediction),
+    ) -> Result<(), Error> {
+        let rows = self.standardization.apply(first, measurements)?;
+        self.network.scores(rows, |scores| match first_not_finite(scores.as_flattened()) {
+            Some(place) => Err(Error::Output { row: first + place / N_CLASSES }),
+            None => {
+                softmax(
+                    scores,
+                    #[inline(always)]
+                    |row| receive(Prediction::from_probabilities(row)),
+                );
+                Ok(())
+            }
+        })
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Manifest, Network), Error> {
         serde_json::from_str(manifest.ok_or(Error::NoManifest)?).map_err(Error::Manifest)?;
     manifest.check()?;
     let layers = Tensors { metadata: &metadata, data }.layers(&manifest.layers)?;
-    Ok((manifest, Network::new(layers)))
+    Ok((manifest, Network::new(layers)?))
 }
 
 /// The header and the data of a SafeTensors file; offsets in the header lie within the data.

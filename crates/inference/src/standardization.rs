@@ -2,6 +2,8 @@
 
 use domain::{FEATURES, Measurements, N_FEATURES};
 
+use crate::finite::first_not_finite;
+use crate::vectors::with_widest_vectors;
 use crate::{Error, Manifest};
 
 /// The mean and the scale of each feature over the training rows, in the order of [`FEATURES`].
@@ -26,20 +28,34 @@ impl Standardization {
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::Input`] if a result is not finite; `row` is there to name it.
+    /// Fails with [`Error::Input`] if a result is not finite; `first` is the number of the first row.
     pub(crate) fn apply(
         &self,
-        row: usize,
-        measurements: &Measurements,
-    ) -> Result<[f32; N_FEATURES], Error> {
-        let mut standardized = [0.0; N_FEATURES];
-        for (i, value) in measurements.to_row().into_iter().enumerate() {
-            standardized[i] = ((value - self.means[i]) / self.scales[i]) as f32;
-            if !standardized[i].is_finite() {
-                return Err(Error::Input { row, feature: FEATURES[i].name });
-            }
+        first: usize,
+        rows: &[Measurements],
+    ) -> Result<Vec<[f32; N_FEATURES]>, Error> {
+        with_widest_vectors(
+            #[inline(always)]
+            || {
+                let standardized: Vec<_> = rows.iter().map(|row| self.apply_to(row)).collect();
+                match first_not_finite(standardized.as_flattened()) {
+                    None => Ok(standardized),
+                    Some(place) => {
+                        let (row, feature) = (place / N_FEATURES, FEATURES[place % N_FEATURES]);
+                        Err(Error::Input { row: first + row, feature: feature.name })
+                    }
+                }
+            },
+        )
+    }
+
+    #[inline(always)]
+    fn apply_to(&self, measurements: &Measurements) -> [f32; N_FEATURES] {
+        let mut row = measurements.to_row();
+        for (value, (mean, scale)) in row.iter_mut().zip(self.means.iter().zip(&self.scales)) {
+            *value = (*value - mean) / scale;
         }
-        Ok(standardized)
+        row.map(|value| value as f32)
     }
 }
 
@@ -53,8 +69,8 @@ mod tests {
     #[test]
     fn the_mean_is_subtracted_before_the_scale_divides() {
         let standardized =
-            HALVES_FROM_ONE.apply(0, &Measurements::from_row([2.0; N_FEATURES])).unwrap();
-        assert_eq!(standardized, [2.0; N_FEATURES]);
+            HALVES_FROM_ONE.apply(0, &[Measurements::from_row([2.0; N_FEATURES])]).unwrap();
+        assert_eq!(standardized, [[2.0; N_FEATURES]]);
     }
 
     #[test]
@@ -62,8 +78,8 @@ mod tests {
         for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 1e39] {
             let mut row = [1.0; N_FEATURES];
             row[N_FEATURES - 1] = wrong;
-            let error =
-                HALVES_FROM_ONE.apply(7, &Measurements::from_row(row)).unwrap_err().to_string();
+            let rows = [[1.0; N_FEATURES], row].map(Measurements::from_row);
+            let error = HALVES_FROM_ONE.apply(6, &rows).unwrap_err().to_string();
             assert!(
                 error.contains("row 7") && error.contains(FEATURES[N_FEATURES - 1].name),
                 "{error}"

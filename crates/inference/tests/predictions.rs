@@ -65,14 +65,29 @@ fn every_row_of_the_data_is_predicted_as_by_the_training_framework() {
 fn a_row_has_the_same_bits_alone_and_in_every_batch_size() {
     const LARGEST: usize = 1024;
     let model = Model::embedded().unwrap();
-    let rows = mixed_rows(2 * LARGEST);
+    let rows = mixed_rows(5 * LARGEST);
     let alone: Vec<_> = rows.iter().map(|row| bits(&model.predict(row).unwrap())).collect();
-    for size in 1..=LARGEST {
+    for size in (1..=LARGEST).chain([LARGEST + 1, 2 * LARGEST + 17]) {
         // Another start for each size, so that a row stands at another place in each batch.
         let batch = size..2 * size;
         let predictions = model.predict_batch(&rows[batch.clone()]).unwrap();
         assert!(predictions.iter().map(bits).eq(alone[batch].iter().copied()), "{size} rows");
     }
+}
+
+/// What is on the record can be replayed, by later versions and on other CPUs: they have to give these bits.
+#[test]
+fn predictions_keep_their_bits() {
+    let tenths =
+        |i: u32| Measurements::from_row([7, 11, 13, 17].map(|n| f64::from(i * n % 1_001) / 10.0));
+    let rows: Vec<_> = (0..20_000).map(tenths).collect();
+    let mut hash = Sha256::new();
+    for prediction in Model::embedded().unwrap().predict_batch(&rows).unwrap() {
+        hash.update([prediction.class.index() as u8]);
+        hash.update(bits(&prediction).map(u64::to_le_bytes).as_flattened());
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash, "fc0edf4cb79c98e54d83a92332aeb910e10b9c453751721d40d3027bedb14ad5");
 }
 
 #[test]
@@ -108,6 +123,10 @@ fn a_row_that_is_not_finite_is_refused_by_its_number() {
         let rows = [ordinary, Measurements::from_row(row)];
         let error = model.predict_batch(&rows).unwrap_err().to_string();
         assert_eq!(error, format!("{} of row 1 is not finite once standardized", FEATURES[1].name));
+
+        let rows = [vec![ordinary; 3_000], rows.to_vec()].concat();
+        let error = model.predict_batch(&rows).unwrap_err().to_string();
+        assert!(error.contains("row 3001 is"), "{error}");
     }
 }
 
