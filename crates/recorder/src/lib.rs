@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod gathering;
 mod ids;
 mod job;
 mod limits;
+mod pace;
 mod recorder;
 mod writing;
 

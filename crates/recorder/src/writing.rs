@@ -1,19 +1,19 @@
 //! The writer: takes what is waiting as one batch, predicts it, commits it, and answers.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use domain::{Measurements, Record};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use inference::Model;
 use storage::Writer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
+use crate::gathering::Gathering;
 use crate::job::Job;
+use crate::pace::{Pace, Written};
 use crate::{Error, Limits};
-
-/// How many requests are taken from the queue at once.
-const TAKE: usize = 1_024;
 
 /// The task behind a recorder.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ pub(crate) struct Writing {
     limits: Limits,
 }
 
-/// A predicted request: where its records stand in the batch.
+/// A predicted request, and how many of the batch's records are its own.
 struct Predicted {
     job: Job,
-    records: Range<usize>,
+    n_records: usize,
 }
 
 impl Writing {
@@ -37,25 +37,42 @@ impl Writing {
     }
 
     /// Carries out what is queued until the queue is closed and empty.
-    pub(crate) async fn run(self, mut queue: UnboundedReceiver<Job>) {
-        let mut waiting = Vec::with_capacity(TAKE);
-        while queue.recv_many(&mut waiting, TAKE).await > 0 {
-            let mut waiting = waiting.drain(..).peekable();
-            while waiting.peek().is_some() {
-                let mut rows = 0;
-                let mut batch = Vec::new();
-                while let Some(job) = waiting
-                    .next_if(|job| rows == 0 || rows + job.rows.len() <= self.limits.batch_rows)
-                {
-                    rows += job.rows.len();
-                    batch.push(job);
+    pub(crate) async fn run(self, queue: UnboundedReceiver<Job>) {
+        let mut gathering = Gathering::new(queue, self.limits.batch_rows);
+        let mut pace = Pace::default();
+        let mut under_way = FuturesUnordered::new();
+        let mut rows_under_way = 0;
+        let mut open = true;
+        loop {
+            tokio::select! {
+                biased;
+                Some((rows, written)) = under_way.next(), if !under_way.is_empty() => {
+                    pace.learn(written, rows_under_way + gathering.waiting());
+                    rows_under_way -= rows;
                 }
-                self.carry_out(batch).await;
+                batch = gathering.batch(pace.aim(rows_under_way)),
+                    if open && under_way.len() < pace.depth() =>
+                {
+                    match batch {
+                        Some(batch) => {
+                            rows_under_way += rows_of(&batch);
+                            under_way.push(self.carry_out(batch, !under_way.is_empty()));
+                        }
+                        None => open = false,
+                    }
+                }
+                else => return,
             }
         }
     }
 
-    async fn carry_out(&self, mut batch: Vec<Job>) {
+    /// Predicts, writes and answers; says how many rows those were, and how the write went if it went well at once.
+    async fn carry_out(
+        &self,
+        mut batch: Vec<Job>,
+        beside_another: bool,
+    ) -> (usize, Option<Written>) {
+        let rows = rows_of(&batch);
         // Nobody waits for these, and none of their rows is written; their callers were told that the time ran out.
         let now = Instant::now();
         for expired in batch.extract_if(.., |job| job.deadline <= now) {
@@ -65,13 +82,21 @@ impl Writing {
 
         // Most often one write for the whole batch; halves of it if the database refuses some of its rows.
         let mut parts = vec![jobs];
+        // The parts are done from left to right, so what is left belongs to them.
+        let mut left = records.into_iter();
+        let mut first = None;
         while let Some(mut part) = parts.pop() {
-            let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
-            let written = &records[first.records.start..last.records.end];
-            match self.write(written).await {
+            let n_records = part.iter().map(|predicted| predicted.n_records).sum();
+            if n_records == 0 {
+                continue;
+            }
+            let started = Instant::now();
+            match self.write(&left.as_slice()[..n_records]).await {
                 Ok(()) => {
-                    for Predicted { job, records: own } in part {
-                        job.answer(Ok(records[own].to_vec()));
+                    let rows = u32::try_from(n_records).unwrap_or(u32::MAX);
+                    first.get_or_insert(Written { rows, took: started.elapsed(), beside_another });
+                    for Predicted { job, n_records } in part {
+                        job.answer(Ok(left.by_ref().take(n_records).collect()));
                     }
                 }
                 Err(error) if error.is_refusal() && part.len() > 1 => {
@@ -79,6 +104,7 @@ impl Writing {
                     parts.extend([rest, part]);
                 }
                 Err(error) => {
+                    left.by_ref().take(n_records).for_each(drop);
                     let refused = error.is_refusal();
                     let error = Arc::new(error);
                     for Predicted { job, .. } in part {
@@ -92,6 +118,7 @@ impl Writing {
                 }
             }
         }
+        (rows, first)
     }
 
     /// One pass for all the jobs; if the model fails, one for each, so that a job fails only on its own rows.
@@ -121,7 +148,7 @@ impl Writing {
                     }
                 },
             }
-            predicted.push(Predicted { job, records: start..records.len() });
+            predicted.push(Predicted { job, n_records: records.len() - start });
         }
         (predicted, records)
     }
@@ -140,4 +167,8 @@ impl Writing {
             done => done,
         }
     }
+}
+
+fn rows_of(batch: &[Job]) -> usize {
+    batch.iter().map(|job| job.rows.len()).sum()
 }

@@ -178,6 +178,28 @@ async fn refused_rows_sink_only_their_own_request() {
 }
 
 #[tokio::test]
+async fn a_large_request_is_recorded_whole_or_not_at_all() {
+    let database = TestDatabase::create().await;
+    let (recorder, store) = recorder(&database, Limits::default()).await;
+    let client = database.connect().await;
+    client.batch_execute("alter table prediction add check (iris_class <> 2)").await.unwrap();
+
+    let mut rows = vec![FLOWER; 5_000];
+    let records = recorder.record(Utc::now(), rows.clone()).await.unwrap();
+    for record in [&records[0], &records[4_999]] {
+        assert_eq!(store.record(record.id).await.unwrap().as_ref(), Some(record));
+    }
+    assert_eq!(database.counts().await, (5_000, 5_000, 5_000));
+
+    // The last of the predictions is refused when all the inputs are there already.
+    rows[4_999] = Measurements::from_row([3.0, 6.5, 2.2, 5.8]);
+    let outcome = recorder.record(Utc::now(), rows).await;
+    assert!(matches!(outcome, Err(Error::Refused(_))), "{outcome:?}");
+    assert_eq!(database.counts().await, (5_000, 5_000, 5_000));
+    recorder.record(Utc::now(), vec![FLOWER]).await.expect("the connection goes on");
+}
+
+#[tokio::test]
 async fn writing_again_adds_only_what_is_missing() {
     let database = TestDatabase::create().await;
     let (recorder, store) = recorder(&database, Limits::default()).await;

@@ -2,6 +2,9 @@
 
 mod cause;
 mod columns;
+mod copying;
+#[cfg(test)]
+mod counted;
 mod database;
 pub mod deadlines;
 mod error;

@@ -15,6 +15,10 @@ pub(crate) struct Statements {
     pub(crate) page: String,
     /// Touches both tables and reads no row.
     pub(crate) ping: String,
+    /// Takes the inputs of a large batch, in binary.
+    pub(crate) copy_inputs: String,
+    /// Takes its predictions.
+    pub(crate) copy_predictions: String,
 }
 
 impl Statements {
@@ -26,6 +30,14 @@ impl Statements {
             record: format!("select {} from prediction_log where id = $1", log_columns()),
             page: page(),
             ping: "select from prediction join raw_data using (id) limit 0".to_owned(),
+            copy_inputs: format!(
+                "copy raw_data (id, \"timestamp\", {}) from stdin (format binary)",
+                feature_columns()
+            ),
+            copy_predictions: format!(
+                "copy prediction (id, \"timestamp\", {CLASS_FIELD}, probabilities, model_version)
+                 from stdin (format binary)"
+            ),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::{Database, Error, Writer, deadlines, session};
 /// How many connections readers share. Reading is light and writers have their own.
 const READERS: usize = 8;
 
+/// How many batches can be written at once; more than two make each of them smaller and all of them dearer.
+const WRITERS: usize = 2;
+
 /// The record: a pool of connections for reading, and the way to writers.
 ///
 /// A clone is the same store. Connections are made when they are needed, so making a store needs no database.
@@ -41,15 +44,16 @@ impl Store {
         &self.database
     }
 
-    /// A writer with a connection of its own, made when it is first needed.
+    /// A writer with connections of its own, made when they are first needed.
     ///
     /// # Errors
     ///
     /// Fails if its pool cannot be set up.
     pub fn writer(&self) -> Result<Writer, Error> {
         // Fast: the writer's own deadline covers a frozen server, and the check would cost a round trip per batch.
-        let connection = session::pool(&self.database, 1, deadlines::WRITE, RecyclingMethod::Fast)?;
-        Ok(Writer::new(connection, Arc::clone(&self.statements)))
+        let connections =
+            session::pool(&self.database, WRITERS, deadlines::WRITE, RecyclingMethod::Fast)?;
+        Ok(Writer::new(connections, Arc::clone(&self.statements)))
     }
 
     /// Waits until the database can be reached, at most [`deadlines::START`].

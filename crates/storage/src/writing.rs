@@ -7,19 +7,21 @@ use domain::Record;
 use tokio::time::timeout;
 
 use crate::columns::Columns;
+use crate::copying::{WORTHWHILE, copy};
 use crate::statements::Statements;
 use crate::{Error, deadlines};
 
-/// A writer of records. It has one connection, makes it when it is needed and makes another when it is lost.
+/// A writer of records, of two batches at a time at most. It makes a connection when it is needed, and another when one is
+/// lost.
 #[derive(Debug)]
 pub struct Writer {
-    connection: Pool,
+    connections: Pool,
     statements: Arc<Statements>,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Pool, statements: Arc<Statements>) -> Self {
-        Self { connection, statements }
+    pub(crate) fn new(connections: Pool, statements: Arc<Statements>) -> Self {
+        Self { connections, statements }
     }
 
     /// Writes the records, all of one model version, into both tables: all of them or none.
@@ -32,7 +34,11 @@ impl Writer {
     /// did not answer within [`deadlines::WRITE`], and if the connection was lost or the time ran out, the records may
     /// have been written or not. Then [`write_again`](Self::write_again) is safe.
     pub async fn write(&self, records: &[Record]) -> Result<(), Error> {
-        self.execute(&self.statements.write, records).await
+        if records.len() < WORTHWHILE {
+            return self.execute(&self.statements.write, records).await;
+        }
+        self.with_connection(async |connection| copy(connection, &self.statements, records).await)
+            .await
     }
 
     /// Writes those of the records that are not there yet: for a batch whose first writing ended in doubt.
@@ -46,19 +52,29 @@ impl Writer {
         self.execute(&self.statements.rewrite, records).await
     }
 
+    /// One statement for both tables, so one round trip.
     async fn execute(&self, statement: &str, records: &[Record]) -> Result<(), Error> {
-        let action = "write the record";
         let columns = Columns::of(records);
+        self.with_connection(async |connection| {
+            let statement = connection.prepare_cached(statement).await?;
+            connection.execute(&statement, &columns.parameters()).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn with_connection(
+        &self,
+        write: impl AsyncFnOnce(&mut Object) -> Result<(), tokio_postgres::Error>,
+    ) -> Result<(), Error> {
+        let action = "write the record";
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut connection = None;
         let written = timeout(deadlines::WRITE, async {
             let connection = connection.insert(
-                self.connection.get().await.map_err(|error| Error::Unreachable(error.into()))?,
+                self.connections.get().await.map_err(|error| Error::Unreachable(error.into()))?,
             );
-            let refused = Error::query(action);
-            let statement = connection.prepare_cached(statement).await.map_err(refused)?;
-            connection.execute(&statement, &columns.parameters()).await.map_err(refused)?;
-            Ok(())
+            write(connection).await.map_err(Error::query(action))
         })
         .await
         .unwrap_or(Err(Error::TimedOut { action }));
