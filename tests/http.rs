@@ -140,7 +140,7 @@ async fn a_usable_request_id_is_kept_and_another_is_replaced() {
 async fn a_request_leaves_one_line_in_the_log_and_none_of_its_data() {
     const SECRET: &str = "31.4159265";
     let database = TestDatabase::create().await;
-    let mut service = Service::start(&database).await;
+    let mut service = Service::start_with(&database, [("RUST_LOG", "info,api=debug")]).await;
     let mut row = flower();
     row["petal_length"] = json!(31.415_926_5);
     let misfit = json!({"petal_length": SECRET, SECRET: 1});
@@ -189,6 +189,20 @@ async fn a_request_leaves_one_line_in_the_log_and_none_of_its_data() {
     }
     let told: Vec<_> = lines.iter().filter(|line| line.contains(SECRET)).collect();
     assert!(told.is_empty(), "{told:#?}");
+}
+
+#[tokio::test]
+async fn by_default_only_requests_that_fail_leave_a_line_in_the_log() {
+    let database = TestDatabase::create().await;
+    let mut service = Service::start(&database).await;
+    service.predict(&flower()).await;
+    get(&service, "/nothing").await;
+    let mut log = service.log().clone();
+    service.stop().await;
+    log.wait_for("everything in flight is answered").await;
+    let requests: Vec<_> =
+        log.lines().into_iter().filter(|line| line.contains("request_id")).collect();
+    assert!(matches!(requests.as_slice(), [one] if one.contains("/nothing")), "{requests:#?}");
 }
 
 #[tokio::test]

@@ -190,3 +190,12 @@ async fn filters_leave_out_what_does_not_pass() {
     check_filter(&service, "min_confidence=1&max_confidence=0", &[]).await;
     check_filter(&service, &format!("iris_class=0&from={}", time(second)), &[]).await;
 }
+
+#[tokio::test]
+async fn an_id_written_as_the_router_writes_it_is_only_a_bad_id() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    for id in [":id", "{id}"] {
+        assert_eq!(service.get(&format!("/predictions/{id}")).await.status(), 422, "{id}");
+    }
+}

@@ -24,6 +24,9 @@ body { margin: 0 }
 #ui .scheme-container { display: none }
 #ui textarea.body-param__text { min-height: 8.5em }";
 
+/// The types of the groups of operations.
+pub(crate) type Apis = (PredictApi, PredictionsApi, HealthApi);
+
 /// The document, as text.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -32,9 +35,14 @@ pub struct Document {
     yaml: String,
 }
 
+/// The groups of operations.
+pub(crate) fn apis() -> Apis {
+    (PredictApi, PredictionsApi, HealthApi)
+}
+
 /// The operations, as a service of poem-openapi.
-pub(crate) fn service() -> OpenApiService<(PredictApi, PredictionsApi, HealthApi), ()> {
-    OpenApiService::new((PredictApi, PredictionsApi, HealthApi), TITLE, env!("CARGO_PKG_VERSION"))
+pub(crate) fn service() -> OpenApiService<Apis, ()> {
+    OpenApiService::new(apis(), TITLE, env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
         .server("/")
 }

@@ -2,12 +2,15 @@
 
 mod acceptor;
 mod contract;
+#[cfg(test)]
+mod counted;
 mod database;
 mod document;
 mod endpoints;
 mod failure;
 mod front;
 mod json;
+mod operations;
 mod problem;
 mod request_id;
 mod routes;

@@ -14,6 +14,7 @@ use crate::contract::Contract;
 use crate::document::{Document, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
+use crate::operations::Operations;
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
 pub(crate) fn routes(
@@ -23,13 +24,14 @@ pub(crate) fn routes(
     document: &Document,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document)?;
-    let operations = service().data(Endpoints { model, recorder, store });
     let routes = Route::new()
         .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))
         .at("/openapi.json", page("application/json", document.json().to_owned()))
         .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
-        .nest("/", operations);
-    Ok(Front::new(routes.map_to_response(), contract))
+        .nest("/", service())
+        .map_to_response();
+    let operations = Operations::new(Endpoints { model, recorder, store }, routes);
+    Ok(Front::new(operations, contract))
 }
 
 /// A page that is always the same.

@@ -1,6 +1,7 @@
 //! Every setting: its flag, its variable, its default.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -36,6 +37,13 @@ pub struct Settings {
     #[arg(long, env = "MODEL", global = true)]
     pub model: Option<PathBuf>,
 
+    /// How many threads serve requests; the default is half of the cores, at least one
+    ///
+    /// PostgreSQL needs the other half if it runs on this machine. Then more threads serve no faster, but wait for each
+    /// other: answers become less even.
+    #[arg(long, env = "THREADS", default_value_t = default_threads(), global = true)]
+    pub threads: NonZeroUsize,
+
     /// How log lines look; `pretty` on a terminal, else `json`
     #[arg(long, env = "LOG_FORMAT", global = true)]
     pub log_format: Option<LogFormat>,
@@ -65,6 +73,12 @@ pub enum LogFormat {
     Json,
 }
 
+fn default_threads() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
 const AFTER_HELP: &str = "\
 Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (see --database-url), and RUST_LOG, which says what is logged,
-for example RUST_LOG=warn or RUST_LOG=info,storage=debug (default: info).";
+for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
+one for each that succeeds, which costs a fifth of the throughput.";

@@ -4,6 +4,8 @@ mod object;
 mod report;
 mod shape;
 
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use poem::http::{StatusCode, header};
 use poem::{Body, Request, RequestBody};
 use poem_openapi::payload::Payload;
@@ -114,7 +116,7 @@ fn is_json(content_type: &str) -> bool {
         })
 }
 
-async fn receive(request: &Request, body: Body) -> Result<Vec<u8>, Problem> {
+async fn receive(request: &Request, body: Body) -> Result<Bytes, Problem> {
     let broken = |error| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").because(error);
     let too_long = || {
         let detail = format!("the body is larger than {LONGEST} bytes");
@@ -123,15 +125,30 @@ async fn receive(request: &Request, body: Body) -> Result<Vec<u8>, Problem> {
     if request.header(header::EXPECT).is_some() && declared_length(request) > LONGEST {
         return Err(too_long()); // The client waits for a word before it sends, so nothing is thrown away.
     }
-    let mut reader = body.into_async_read();
-    let mut bytes = Vec::new();
-    (&mut reader).take(LONGEST + 1).read_to_end(&mut bytes).await.map_err(broken)?;
-    if bytes.len() as u64 <= LONGEST {
-        return Ok(bytes);
+    let mut parts = body.into_bytes_stream();
+    // Most bodies come in one part, which is then read where it lies.
+    let mut first = Bytes::new();
+    let mut all = Vec::new();
+    let mut received = 0;
+    while let Some(part) = parts.try_next().await.map_err(broken)? {
+        received += part.len() as u64;
+        if received > LONGEST + THROWN_AWAY {
+            break;
+        }
+        if received > LONGEST {
+            (first, all) = (Bytes::new(), Vec::new());
+        } else if first.is_empty() && all.is_empty() {
+            first = part;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&part);
+        }
     }
-    drop(bytes);
-    tokio::io::copy(&mut reader.take(THROWN_AWAY), &mut tokio::io::sink()).await.map_err(broken)?;
-    Err(too_long())
+    match received {
+        ..=LONGEST if all.is_empty() => Ok(first),
+        ..=LONGEST => Ok(all.into()),
+        _ => Err(too_long()),
+    }
 }
 
 /// Receives a body that nobody wants, so that the connection can go on.

@@ -1,5 +1,7 @@
 //! `GET /health/live` and `GET /health/ready`.
 
+use std::sync::Arc;
+
 use poem::web::Data;
 use poem_openapi::OpenApi;
 
@@ -33,7 +35,7 @@ impl HealthApi {
     #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
     async fn ready(
         &self,
-        Data(endpoints): Data<&Endpoints>,
+        Data(endpoints): Data<&Arc<Endpoints>>,
     ) -> Result<Json<Health>, Failure<ReadyFailures>> {
         let unready = |error| Problem::unavailable("the record cannot be reached").because(error);
         endpoints.store.ping().await.map_err(unready)?;

@@ -1,5 +1,7 @@
 //! `POST /predict` and `POST /predict/batch`.
 
+use std::sync::Arc;
+
 use domain::{Measurements, Record, Warning};
 use poem::http::StatusCode;
 use poem::web::Data;
@@ -31,7 +33,7 @@ impl PredictApi {
     #[oai(path = "/predict", method = "post", operation_id = "predict")]
     async fn predict(
         &self,
-        Data(endpoints): Data<&Endpoints>,
+        Data(endpoints): Data<&Arc<Endpoints>>,
         Data(arrived): Data<&Arrived>,
         Strict(measurements): Strict<schema::Measurements>,
     ) -> Result<Json<schema::Prediction>, Failure<PredictFailures>> {
@@ -49,7 +51,7 @@ impl PredictApi {
     #[oai(path = "/predict/batch", method = "post", operation_id = "predict_batch")]
     async fn predict_batch(
         &self,
-        Data(endpoints): Data<&Endpoints>,
+        Data(endpoints): Data<&Arc<Endpoints>>,
         Data(arrived): Data<&Arrived>,
         Strict(instances): Strict<schema::Batch>,
     ) -> Result<Json<schema::Predictions>, Failure<PredictFailures>> {

@@ -1,5 +1,7 @@
 //! `GET /predictions` and `GET /predictions/{id}`.
 
+use std::sync::Arc;
+
 use domain::Class;
 use poem::http::StatusCode;
 use poem::web::Data;
@@ -44,7 +46,7 @@ impl PredictionsApi {
     )]
     async fn list(
         &self,
-        Data(endpoints): Data<&Endpoints>,
+        Data(endpoints): Data<&Arc<Endpoints>>,
         /// How many records a page holds at most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u16>,
@@ -84,7 +86,7 @@ impl PredictionsApi {
     #[oai(path = "/predictions/:id", method = "get", operation_id = "get_prediction")]
     async fn find(
         &self,
-        Data(endpoints): Data<&Endpoints>,
+        Data(endpoints): Data<&Arc<Endpoints>>,
         /// The id that the prediction was answered with.
         id: Path<Id>,
     ) -> Result<Json<schema::Record>, Failure<FindFailures>> {
