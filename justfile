@@ -45,10 +45,19 @@ client:
     target/client/bin/pip install --quiet --requirement tests/client/requirements.txt
     target/client/bin/python tests/client/run.py
 
-# Measure the model.
+# The service against its peers and its limits, into BENCHMARKS.md: 25 minutes. `quick`: a look, 5 minutes; `full`: with
+# 10 million rows too, 32 minutes; `report`: write it again. Needs Python; installs what else it needs if it may.
 [group('verify')]
 bench *args:
-    cargo bench -p inference {{ args }}
+    cargo build --release -p api -p benchmarks
+    python3 -m venv target/bench/env
+    target/bench/env/bin/pip install --quiet --requirement benchmarks/requirements.txt
+    target/bench/env/bin/python benchmarks/run.py {{ args }}
+
+# Instruction counts against their baseline; needs valgrind and Python. `--renew` makes them the baseline.
+[group('verify')]
+instructions *args:
+    python3 benchmarks/instructions.py {{ args }}
 
 # Format, and apply what clippy can fix.
 [group('change')]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,9 +17,10 @@ LISTENING = "listening on "
 
 
 @contextmanager
-def running_service() -> Iterator[str]:
+def running_service(command: Sequence[str | Path] = ()) -> Iterator[str]:
     """Runs the service on a free port with a PostgreSQL of its own; gives `http://127.0.0.1:…`.
 
+    The command is that of the debug build, or of `ONRECORD`, if none is given.
     Whatever happens inside, the service is stopped; it must then exit with 0 and leave no
     PostgreSQL behind.
     """
@@ -28,7 +29,7 @@ def running_service() -> Iterator[str]:
         # If we are root, PostgreSQL runs as another user, who must get in.
         os.chmod(directory, 0o755)
         data, log = Path(directory, "data"), Path(directory, "log")
-        process = _start(data, log)
+        process = _start(command, data, log)
         try:
             yield _address(process, log)
             _stop(process)
@@ -39,14 +40,14 @@ def running_service() -> Iterator[str]:
             _stop(process)
 
 
-def _start(data: Path, log: Path) -> subprocess.Popen[bytes]:
-    program = os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "api"
+def _start(command: Sequence[str | Path], data: Path, log: Path) -> subprocess.Popen[bytes]:
+    command = command or [os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "api"]
     database = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
     environment = {name: value for name, value in os.environ.items() if name not in database}
     environment |= {"LISTEN": "127.0.0.1:0", "DATA_DIR": str(data), "LOG_FORMAT": "json"}
     with log.open("wb") as output:
         return subprocess.Popen(
-            [program], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
 
 
