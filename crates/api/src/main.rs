@@ -7,7 +7,7 @@ use anyhow::Context;
 use api::{Command, Document, Settings};
 use clap::Parser;
 
-/// A request makes and frees some dozens of small blocks: a tenth less work than with the system's allocator.
+/// A request makes and frees some dozens of small blocks.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
