@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod acceptor;
 mod contract;
 #[cfg(test)]
 mod counted;
@@ -16,6 +15,7 @@ mod request_id;
 mod routes;
 mod scalar;
 mod schema;
+mod server;
 mod service;
 mod settings;
 mod shutdown;

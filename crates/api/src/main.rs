@@ -11,11 +11,16 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// After how many tasks a thread looks for what has arrived; tokio's own 61 are a whole batch of answers, and the next batch
+/// would wait until the last of them is sent.
+const TASKS_BETWEEN_LOOKS: u32 = 16;
+
 fn main() -> ExitCode {
     let settings = Settings::parse();
     api::init_telemetry(settings.log_format);
     let done = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads.get())
+        .event_interval(TASKS_BETWEEN_LOOKS)
         .enable_all()
         .build()
         .context("the threads cannot be started")

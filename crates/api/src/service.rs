@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use inference::Model;
-use poem::Server;
-use poem::listener::{Acceptor, Listener, TcpListener};
 use recorder::{Limits, Recorder};
 use storage::Store;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info};
 
-use crate::acceptor::NoDelay;
 use crate::database::{self, Located};
 use crate::routes::routes;
+use crate::server::Server;
 use crate::shutdown::Shutdown;
 use crate::{Document, Settings};
 
@@ -30,13 +28,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let model = Arc::new(load_model(&settings)?);
     let document = Document::generate()?;
-    let acceptor = TcpListener::bind(settings.listen)
-        .into_acceptor()
+    let server = Server::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
     let located = database::locate(&settings).await?;
-    let served = serve_from(&located, model, &document, NoDelay(acceptor), shutdown).await;
+    let served = serve_from(&located, model, &document, server, shutdown).await;
     let stopped = stop_private(located).await;
     served.and(stopped)
 }
@@ -88,7 +85,7 @@ async fn serve_from(
     located: &Located,
     model: Arc<Model>,
     document: &Document,
-    acceptor: NoDelay,
+    server: Server,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let store = Store::new(located.database.clone())?;
@@ -105,10 +102,8 @@ async fn serve_from(
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
-    for address in acceptor.local_addr() {
-        let address = address.as_socket_addr().map(ToString::to_string).unwrap_or_default();
-        info!("listening on http://{address}; Swagger UI is at http://{address}/docs");
-    }
+    let address = server.address()?;
+    info!("listening on http://{address}; Swagger UI is at http://{address}/docs");
 
     let routes = routes(model, recorder.clone(), store.clone(), document)?;
     let stop = async {
@@ -117,9 +112,7 @@ async fn serve_from(
             () = ended(&mut writing) => error!("the recorder has ended; stopping"),
         }
     };
-    Server::new_with_acceptor(acceptor)
-        .run_with_graceful_shutdown(routes, stop, Some(GRACE))
-        .await?;
+    server.run(routes, stop, GRACE).await;
     if writing.is_finished() {
         bail!("the recorder ended before it was asked to");
     }
