@@ -14,8 +14,8 @@ const ROW: Duration = Duration::from_micros(20);
 /// No batch waits longer than this for rows that do not come.
 const MOST_PATIENCE: Duration = Duration::from_millis(2);
 
-/// After so many batches it is tried anew whether a second batch beside the first pays.
-const TRIAL_EVERY: u32 = 32;
+/// So many batches at most are between two trials whether a second batch beside the first pays.
+const RAREST_TRIAL: u32 = 32;
 
 /// While commits are fast, a batch of so many rows is large enough: the work for a row falls no further.
 const ENOUGH: usize = 56;
@@ -32,7 +32,8 @@ const ENOUGH: usize = 56;
 /// | slow, and two at once take no longer than one | at once, and beside it a second one with all the rest |
 ///
 /// The last is so where commits wait for something that several can wait for together: a replica, or PostgreSQL's own
-/// `commit_delay`. On a disk that does one flush after the other it is not; which of them it is, a trial tells.
+/// `commit_delay`. On a disk that does one flush after the other it is not; which of them it is, trials tell: one as soon as
+/// commits are slow, and while they fail, each after twice as many batches. The first may fail because its connection is new.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     rows_in_play: usize,
@@ -41,7 +42,9 @@ pub(crate) struct Pace {
     /// How long one takes that began beside another: a moving average.
     beside: Duration,
     second_pays: bool,
-    batches: u32,
+    /// How many batches are left until the next trial, and how many there were between the last two.
+    trial_in: u32,
+    trial_every: u32,
 }
 
 /// One batch that was written.
@@ -58,8 +61,7 @@ pub(crate) struct Written {
 impl Pace {
     /// How many batches may be under way at once.
     pub(crate) fn depth(&self) -> usize {
-        let trial = self.batches.is_multiple_of(TRIAL_EVERY);
-        if self.is_slow() && (self.second_pays || trial) { 2 } else { 1 }
+        if self.is_slow() && (self.second_pays || self.trial_in == 0) { 2 } else { 1 }
     }
 
     /// What the next batch should wait for while so many rows are under way.
@@ -79,14 +81,18 @@ impl Pace {
     pub(crate) fn learn(&mut self, written: Option<Written>, rows_in_play: usize) {
         // Who was just answered by another batch is on the way back and seen nowhere, so the number falls slowly.
         self.rows_in_play = rows_in_play.max(self.rows_in_play * 15 / 16);
-        self.batches = self.batches.wrapping_add(1);
+        self.trial_in = self.trial_in.saturating_sub(1);
         let Some(Written { rows, took, beside_another }) = written else { return };
         let took = took.saturating_sub(ROW * rows);
         if beside_another {
             self.beside = if self.second_pays { average(self.beside, took) } else { took };
             self.second_pays = self.beside <= self.alone * 5 / 4;
+            let longer = if self.second_pays { 0 } else { self.trial_every * 2 + 1 };
+            self.trial_every = RAREST_TRIAL.min(longer);
+            self.trial_in = self.trial_every;
         } else {
-            self.alone = average(self.alone, took);
+            // One that was held up does not make commits slow; several do.
+            self.alone = average(self.alone, took.min(SLOW.max(self.alone) * 2));
         }
     }
 
@@ -149,9 +155,30 @@ mod tests {
     }
 
     #[test]
+    fn while_trials_fail_they_become_rare() {
+        let mut pace = after(&[(SLOW_COMMIT, false); 20]);
+        let mut between = Vec::new();
+        for _ in 0..7 {
+            let mut batches = 0;
+            while pace.depth() == 1 {
+                pace.learn(Some(written(SLOW_COMMIT, false)), 64);
+                batches += 1;
+            }
+            pace.learn(Some(written(SLOW_COMMIT * 2, true)), 64);
+            between.push(batches);
+        }
+        assert_eq!(between, [0, 1, 3, 7, 15, 31, 32]);
+    }
+
+    #[test]
+    fn a_single_commit_that_was_held_up_does_not_make_commits_slow() {
+        let pace = after(&[(FAST, false), (Duration::from_millis(30), false)]);
+        assert_eq!((pace.depth(), pace.aim(0).patience), (1, None));
+    }
+
+    #[test]
     fn slow_commits_wait_for_those_who_come_back_but_not_for_long() {
-        let pace = after(&[(SLOW_COMMIT, false); 130]);
-        assert_eq!(pace.depth(), 1);
+        let pace = after(&[(SLOW_COMMIT, false); 20]);
         let Aim { rows, patience } = pace.aim(0);
         assert_eq!(rows, 57);
         assert!(patience.unwrap() <= MOST_PATIENCE);
@@ -159,12 +186,12 @@ mod tests {
 
     #[test]
     fn a_second_batch_is_tried_and_kept_only_if_it_takes_no_longer() {
-        let mut pace = after(&[(SLOW_COMMIT, false); TRIAL_EVERY as usize]);
+        let mut pace = after(&[(SLOW_COMMIT, false); 20]);
         assert_eq!(pace.depth(), 2, "it is time for a trial");
         pace.learn(Some(written(SLOW_COMMIT * 2, true)), 64);
         assert_eq!((pace.depth(), pace.aim(0).rows), (1, 57), "one flush after the other");
 
-        let mut pace = after(&[(SLOW_COMMIT, false); TRIAL_EVERY as usize]);
+        let mut pace = after(&[(SLOW_COMMIT, false); 20]);
         pace.learn(Some(written(SLOW_COMMIT, true)), 64);
         assert_eq!((pace.depth(), pace.aim(0).rows, pace.aim(1).rows), (2, 1, 63));
         for _ in 0..3 {
