@@ -73,7 +73,12 @@ class Cluster:
         fill = "perform pg_logical_emit_message(true, '', ''); perform pg_switch_wal();"
         self.sql("postgres", f"do $$ begin for i in 1..200 loop {fill} end loop; end $$")
         # The first finds them used, the second free.
-        self.sql("postgres", "checkpoint", "checkpoint")
+        self.checkpoint()
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Segments of the WAL that are no longer needed are free again."""
+        self.sql("postgres", "checkpoint")
 
     @contextmanager
     def changed(self, **settings: str | int) -> Iterator[None]:
