@@ -134,6 +134,24 @@ async fn a_row_that_the_database_refuses_sinks_its_own_request_only() {
 }
 
 #[tokio::test]
+async fn a_client_that_ends_its_side_of_the_connection_is_answered() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    let ask = Ask::of(1);
+    let (path, body) = (ask.path(), ask.body().to_string());
+    for _ in 0..20 {
+        let mut wire = Wire::open(&service).await;
+        wire.announce(path, &body).await;
+        wire.send(&body).await;
+        wire.end_sending().await;
+        let reply = wire.reply().await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        wire.closed().await;
+    }
+    assert_eq!(database.counts().await, (20, 20, 20));
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_leaves_the_record_whole() {
     let database = TestDatabase::create().await;
     let service = Service::start(&database).await;

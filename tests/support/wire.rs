@@ -32,6 +32,11 @@ impl Wire {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Says that nothing more will be sent; what comes back can still be read.
+    pub(crate) async fn end_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Sends a request without a body.
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;

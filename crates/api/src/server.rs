@@ -98,7 +98,9 @@ async fn connection<E>(
             Ok::<hyper::Response<_>, Infallible>(response.into())
         }
     });
-    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A client that has said all is answered, and what it asked for is carried out even if it has gone.
+    builder.http1().half_close(true);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
