@@ -71,6 +71,11 @@ def open_loop(url: str, body: str, connections: int, seconds: int, rate: int) ->
     return parse_oha(_oha(url, body, connections, *pace))
 
 
+def peak(url: str, body: str, connections: int, seconds: int) -> Load:
+    """The most that the generator of the open loop gets answered: a closed loop with it."""
+    return parse_oha(_oha(url, body, connections, "-z", f"{seconds}s"))
+
+
 def exactly(url: str, body: str, connections: int, requests: int) -> Load:
     """A closed loop that ends after so many requests."""
     return parse_oha(_oha(url, body, connections, "-n", str(requests)))

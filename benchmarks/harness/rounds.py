@@ -11,7 +11,7 @@ from .batches import Batches
 from .cluster import Cluster
 from .contestants import OURS, Contestant
 from .flower import body
-from .load import Load, open_loop
+from .load import Load, open_loop, peak
 from .places import ENVIRONMENTS, LOGS, PROGRAMS, ROOT
 from .probe import Probe, probe, steady
 from .processes import errors_into, run
@@ -90,11 +90,10 @@ class Rounds:
             cells["throughput"][str(connections)] = measured
             cells |= {"wal": syncs} if syncs else {}
             self._probe()
-        peak = max(sum(level[OURS]) / len(level[OURS]) for level in cells["throughput"].values())
         cells["latency"] = self._latency()
         cells["slow_disk"] = self._slow_disk(mean(cells["latency"]["pgbench"]))
         self._probe()
-        cells["open_loop"] = self._open_loop(round(peak / 2))
+        cells["open_loop"] = self._open_loop()
         self._probe()
         cells["batch"] = self._batch()
         cells["forward"] = forward()
@@ -165,8 +164,17 @@ class Rounds:
         say(f"  slow disk: {load.per_second:,.0f}/s, a flush takes {flush:.2f} ms")
         return {"per_second": load.per_second, "flush_ms": flush}
 
-    def _open_loop(self, rate: int) -> dict[str, Any]:
-        """Latencies at a fixed rate: ours, and the constant route's, which are the machine's and the generator's own."""
+    def _open_loop(self) -> dict[str, Any]:
+        """Latencies at half of our peak: ours, and the constant route's, which are the machine's and the generator's own.
+
+        The peak is that of the same generator with as many connections: it shares the cores, and takes more of them
+        than wrk does.
+        """
+        self._ours.prepare(self._cluster)
+        most = peak(f"{self._ours.url}/predict", body(), OPEN_CONNECTIONS, self._plan.seconds)
+        self._ours.check(self._cluster, most, OPEN_CONNECTIONS)
+        rate = round(most.per_second / 2)
+        say(f"  peak of oha, {OPEN_CONNECTIONS} connections: {most.per_second:,.0f}/s")
         latencies = {}
         for name in (OURS, "constant"):
             contestant = self._contestants[name]

@@ -38,8 +38,6 @@ class Peer:
     script: Path
     """The request, for wrk."""
     workers: int = 1
-    most_clients: int | None = None
-    """With how many connections it is measured, where more do it harm."""
 
 
 # A request needs one of FastAPI's 40 threads twice, to be answered and to have the answer checked,
@@ -51,7 +49,6 @@ TUTORIAL = Peer(
     keeps_record=True,
     path="/predict",
     script=HERE / "predict.lua",
-    most_clients=16,
 )
 TUNED = Peer(
     name="tuned",
