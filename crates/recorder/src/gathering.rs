@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
+use crate::Error;
 use crate::job::Job;
 
 /// How many turns of the runtime in a row may bring nothing before a batch stops waiting for more.
@@ -43,6 +44,23 @@ impl Gathering {
     pub(crate) fn waiting(&mut self) -> usize {
         self.receive();
         self.rows
+    }
+
+    /// When the time of the oldest request runs out.
+    pub(crate) fn deadline(&mut self) -> Option<Instant> {
+        self.receive();
+        self.waiting.front().map(|job| job.deadline)
+    }
+
+    /// Refuses the requests whose time has run out.
+    pub(crate) fn expire(&mut self) {
+        let now = Instant::now();
+        while self.waiting.front().is_some_and(|job| job.deadline <= now)
+            && let Some(job) = self.waiting.pop_front()
+        {
+            self.rows -= job.rows.len();
+            job.answer(Err(Error::TimedOut));
+        }
     }
 
     /// The next batch; `None` once the queue is closed and empty.

@@ -15,9 +15,10 @@ pub(crate) type Outcome = Result<Vec<Record>, Error>;
 pub(crate) struct Job {
     pub(crate) arrived: DateTime<Utc>,
     pub(crate) rows: Vec<Measurements>,
-    /// After this nobody waits for the answer any more.
+    /// When the caller is told that the time has run out.
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    /// Gone once the caller is told.
+    pub(crate) reply: Option<oneshot::Sender<Outcome>>,
     /// The room it takes in the queue, given back when it is answered.
     pub(crate) room: OwnedSemaphorePermit,
 }
@@ -27,7 +28,21 @@ impl Job {
     pub(crate) fn answer(self, outcome: Outcome) {
         // The room is free again before the caller knows, so that who waits for an answer finds room.
         drop(self.room);
-        drop(self.reply.send(outcome));
+        if let Some(reply) = self.reply {
+            drop(reply.send(outcome));
+        }
+    }
+
+    /// Tells the caller that the time has run out, while the request keeps its room.
+    pub(crate) fn expire(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            drop(reply.send(Err(Error::TimedOut)));
+        }
+    }
+
+    /// Whether the caller is not told yet.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.reply.is_some()
     }
 
     /// The records that these predictions make of the rows.

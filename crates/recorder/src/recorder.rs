@@ -8,7 +8,7 @@ use inference::Model;
 use storage::Writer;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::job::Job;
 use crate::writing::Writing;
@@ -62,13 +62,11 @@ impl Recorder {
             )?;
         let deadline = Instant::now() + self.limits.deadline;
         let (reply, answer) = oneshot::channel();
-        let job = Job { arrived: arrived.trunc_subsecs(6), rows, deadline, reply, room };
+        let job =
+            Job { arrived: arrived.trunc_subsecs(6), rows, deadline, reply: Some(reply), room };
         self.intake.send(job).map_err(|_| Error::Stopped)?;
-        match timeout_at(deadline, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::Stopped),
-            Err(_elapsed) => Err(Error::TimedOut),
-        }
+        // The writing task keeps the deadline; that it is gone is the only other end.
+        answer.await.unwrap_or(Err(Error::Stopped))
     }
 
     /// Waits until everything queued is answered, then refuses what comes.

@@ -8,8 +8,9 @@ use futures_util::stream::FuturesUnordered;
 use inference::Model;
 use storage::Writer;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::batch::{Batch, Request};
 use crate::gathering::Gathering;
 use crate::job::Job;
 use crate::pace::{Pace, Written};
@@ -22,12 +23,6 @@ pub(crate) struct Writing {
     model_version: Arc<str>,
     writer: Writer,
     limits: Limits,
-}
-
-/// A predicted request, and how many of the batch's records are its own.
-struct Predicted {
-    job: Job,
-    n_records: usize,
 }
 
 impl Writing {
@@ -44,6 +39,8 @@ impl Writing {
         let mut rows_under_way = 0;
         let mut open = true;
         loop {
+            let deadline =
+                gathering.deadline().unwrap_or_else(|| Instant::now() + self.limits.deadline);
             tokio::select! {
                 biased;
                 Some((rows, written)) = under_way.next(), if !under_way.is_empty() => {
@@ -61,6 +58,8 @@ impl Writing {
                         None => open = false,
                     }
                 }
+                // Who comes while nobody waits has a later deadline than this.
+                () = sleep_until(deadline), if !under_way.is_empty() => gathering.expire(),
                 else => return,
             }
         }
@@ -73,48 +72,32 @@ impl Writing {
         beside_another: bool,
     ) -> (usize, Option<Written>) {
         let rows = rows_of(&batch);
-        // Nobody waits for these, and none of their rows is written; their callers were told that the time ran out.
+        // None of these rows is written: their callers are told that the time has run out.
         let now = Instant::now();
         for expired in batch.extract_if(.., |job| job.deadline <= now) {
             expired.answer(Err(Error::TimedOut));
         }
-        let (jobs, records) = self.predict(batch);
+        let mut batch = self.predict(batch);
 
-        // Most often one write for the whole batch; halves of it if the database refuses some of its rows.
-        let mut parts = vec![jobs];
-        // The parts are done from left to right, so what is left belongs to them.
-        let mut left = records.into_iter();
+        // Most often one write for the whole batch; halves of it, from left to right, if the database refuses some rows.
+        let mut parts = vec![batch.len()];
         let mut first = None;
-        while let Some(mut part) = parts.pop() {
-            let n_records = part.iter().map(|predicted| predicted.n_records).sum();
-            if n_records == 0 {
-                continue;
-            }
+        while let Some(n) = parts.pop().filter(|n| *n > 0) {
             let started = Instant::now();
-            match self.write(&left.as_slice()[..n_records]).await {
+            match batch.write(n, async |records| self.write(records).await).await {
                 Ok(()) => {
-                    let rows = u32::try_from(n_records).unwrap_or(u32::MAX);
+                    let rows = u32::try_from(batch.n_records(n)).unwrap_or(u32::MAX);
                     first.get_or_insert(Written { rows, took: started.elapsed(), beside_another });
-                    for Predicted { job, n_records } in part {
-                        job.answer(Ok(left.by_ref().take(n_records).collect()));
-                    }
+                    batch.answer(n);
                 }
-                Err(error) if error.is_refusal() && part.len() > 1 => {
-                    let rest = part.split_off(part.len() / 2);
-                    parts.extend([rest, part]);
-                }
+                Err(error) if error.is_refusal() && n > 1 => parts.extend([n - n / 2, n / 2]),
                 Err(error) => {
-                    left.by_ref().take(n_records).for_each(drop);
                     let refused = error.is_refusal();
                     let error = Arc::new(error);
-                    for Predicted { job, .. } in part {
+                    batch.fail(n, || {
                         let error = Arc::clone(&error);
-                        job.answer(Err(if refused {
-                            Error::Refused(error)
-                        } else {
-                            Error::Unavailable(error)
-                        }));
-                    }
+                        Err(if refused { Error::Refused(error) } else { Error::Unavailable(error) })
+                    });
                 }
             }
         }
@@ -122,13 +105,13 @@ impl Writing {
     }
 
     /// One pass for all the jobs; if the model fails, one for each, so that a job fails only on its own rows.
-    fn predict(&self, batch: Vec<Job>) -> (Vec<Predicted>, Vec<Record>) {
+    fn predict(&self, batch: Vec<Job>) -> Batch {
         let rows: Vec<Measurements> =
             batch.iter().flat_map(|job| job.rows.iter().copied()).collect();
         let together = self.model.predict_batch(&rows);
 
         let mut records = Vec::with_capacity(rows.len());
-        let mut predicted = Vec::with_capacity(batch.len());
+        let mut requests = Vec::with_capacity(batch.len());
         let mut row = 0;
         for job in batch {
             let own = row..row + job.rows.len();
@@ -148,9 +131,9 @@ impl Writing {
                     }
                 },
             }
-            predicted.push(Predicted { job, n_records: records.len() - start });
+            requests.push(Request { job, n_records: records.len() - start });
         }
-        (predicted, records)
+        Batch::new(requests, records)
     }
 
     /// Writes, and if the connection is lost on the way, writes again what is not there.

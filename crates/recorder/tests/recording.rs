@@ -10,14 +10,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use database::TestDatabase;
 use domain::{Measurements, Record};
 use inference::Model;
 use recorder::{Error, Limits, Recorder};
-use storage::{Database, Store};
+use storage::{Database, Store, deadlines};
 use tokio_postgres::Client;
 
 const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1.4]);
@@ -139,10 +139,16 @@ async fn a_request_that_waits_too_long_is_told_so_and_not_written_afterwards() {
     let limits = Limits { deadline: Duration::from_millis(300), ..Limits::default() };
     let (recorder, _store) = recorder(&database, limits).await;
     let held = hold_writes(&database).await;
-    queue_and_forget(&recorder, vec![FLOWER]);
-    until_a_write_is_held_up(&database).await;
-    let outcome = recorder.record(Utc::now(), vec![FLOWER; 5]).await;
-    assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");
+    let began = Instant::now();
+    let being_written = recorder.record(Utc::now(), vec![FLOWER]);
+    let queued = async {
+        until_a_write_is_held_up(&database).await;
+        recorder.record(Utc::now(), vec![FLOWER; 5]).await
+    };
+    let (being_written, queued) = tokio::join!(being_written, queued);
+    assert!(matches!(being_written, Err(Error::TimedOut)), "{being_written:?}");
+    assert!(matches!(queued, Err(Error::TimedOut)), "{queued:?}");
+    assert!(began.elapsed() < deadlines::WRITE, "told only when the write gave up");
     let_go(held).await;
     recorder.close().await;
     // The first was in doubt when its time ran out; the five were never sent.
