@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the types, corrected where the generator falls short, served as it is.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,16 @@ const STYLE: &str = "\
 body { margin: 0 }
 #ui .scheme-container { display: none }
 #ui textarea.body-param__text { min-height: 8.5em }";
+
+/// What clients call the operations. Told to poem-openapi at each of them, it would wrap every call to pass it on.
+const NAMES: [(&str, &str, &str); 6] = [
+    ("post", "/predict", "predict"),
+    ("post", "/predict/batch", "predict_batch"),
+    ("get", "/predictions", "list_predictions"),
+    ("get", "/predictions/{id}", "get_prediction"),
+    ("get", "/health/live", "live"),
+    ("get", "/health/ready", "ready"),
+];
 
 /// The types of the groups of operations.
 pub(crate) type Apis = (PredictApi, PredictionsApi, HealthApi);
@@ -57,6 +67,7 @@ impl Document {
         let generated = service().spec();
         let mut document: Value = serde_json::from_str(&generated)?;
         correct(&mut document);
+        name_operations(&mut document)?;
         order_tags(&mut document);
         let json = serde_json::to_string_pretty(&document)? + "\n";
         let yaml = serde_saphyr::to_string(&document)?;
@@ -99,6 +110,16 @@ fn order_tags(document: &mut Value) {
     if let Some(tags) = document["tags"].as_array_mut() {
         tags.sort_by_key(|tag| used.iter().position(|name| *name == tag["name"]));
     }
+}
+
+/// Gives the operations their names.
+fn name_operations(document: &mut Value) -> anyhow::Result<()> {
+    for (method, path, name) in NAMES {
+        let operation = document["paths"][path][method].as_object_mut();
+        let operation = operation.with_context(|| format!("there is no {method} {path}"))?;
+        operation.insert("operationId".to_owned(), json!(name));
+    }
+    Ok(())
 }
 
 /// Corrects every schema in the document.

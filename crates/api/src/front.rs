@@ -76,7 +76,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         if method == Method::HEAD {
             response.set_body(());
         }
-        response.headers_mut().insert(request_id::HEADER, request_id);
+        response.headers_mut().insert(&request_id::HEADER, request_id);
         Ok(response)
     }
 }

@@ -1,5 +1,6 @@
 //! An answer in JSON.
 
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
@@ -51,8 +52,13 @@ impl<T: Type> ApiResponse for Json<T> {
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::builder().content_type(CONTENT_TYPE).body(body),
+        // One prediction fits into it.
+        let mut body = Vec::with_capacity(512);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => {
+                let content_type = HeaderValue::from_static(CONTENT_TYPE);
+                Response::builder().header(header::CONTENT_TYPE, content_type).body(body)
+            }
             Err(error) => Problem::internal(error).into_response(),
         }
     }

@@ -18,9 +18,16 @@ use crate::endpoints::Endpoints;
 /// which read address and query for it; each of their layers moves the request once more, which together costs as much
 /// as reading and answering it.
 pub(crate) struct Operations<R> {
-    direct: HashMap<String, HashMap<Method, BoxEndpoint<'static>>>,
+    direct: Vec<Direct>,
     routed: R,
     endpoints: Arc<Endpoints>,
+}
+
+/// An operation that is called directly.
+struct Direct {
+    path: String,
+    method: Method,
+    endpoint: BoxEndpoint<'static>,
 }
 
 impl<R> Operations<R> {
@@ -28,12 +35,12 @@ impl<R> Operations<R> {
     pub(crate) fn new(endpoints: Endpoints, routed: R) -> Self {
         let mut all = HashMap::new();
         apis().add_routes(&mut all);
-        let mut direct: HashMap<_, HashMap<_, _>> = HashMap::new();
+        let mut direct = Vec::new();
         for path in Apis::meta().into_iter().flat_map(|api| api.paths) {
             let Some(mut methods) = all.remove(&path.path) else { continue };
             for operation in path.operations.iter().filter(|it| it.params.is_empty()) {
                 if let Some((method, endpoint)) = methods.remove_entry(&operation.method) {
-                    direct.entry(path.path.clone()).or_default().insert(method, endpoint);
+                    direct.push(Direct { path: path.path.clone(), method, endpoint });
                 }
             }
         }
@@ -46,9 +53,10 @@ impl<R: Endpoint<Output = Response>> Endpoint for Operations<R> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         request.extensions_mut().insert(Arc::clone(&self.endpoints));
-        let methods = self.direct.get(request.uri().path());
-        match methods.and_then(|methods| methods.get(request.method())) {
-            Some(operation) => operation.call(request).await,
+        // A handful, the likeliest first.
+        let (method, path) = (request.method(), request.uri().path());
+        match self.direct.iter().find(|it| it.path == path && it.method == *method) {
+            Some(operation) => operation.endpoint.call(request).await,
             None => self.routed.call(request).await,
         }
     }
@@ -56,6 +64,8 @@ impl<R: Endpoint<Output = Response>> Endpoint for Operations<R> {
 
 impl<R> fmt::Debug for Operations<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Operations").field("direct", &self.direct.keys()).finish_non_exhaustive()
+        f.debug_struct("Operations")
+            .field("direct", &self.direct.iter().map(|it| &it.path).collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

@@ -1,15 +1,15 @@
 //! The id under which a request stands in the log.
 
 use poem::Request;
-use poem::http::HeaderValue;
+use poem::http::{HeaderName, HeaderValue};
 use uuid::Builder;
 
 /// The header that carries it, both ways.
-pub(crate) const HEADER: &str = "x-request-id";
+pub(crate) static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The caller's own id if it sent a usable one (up to 128 visible ASCII characters), else a new one.
 pub(crate) fn of(request: &Request) -> HeaderValue {
-    let theirs = request.headers().get(HEADER).filter(|id| {
+    let theirs = request.headers().get(&HEADER).filter(|id| {
         (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
     });
     theirs.cloned().unwrap_or_else(new)

@@ -24,7 +24,7 @@ impl Failures for ReadyFailures {
 #[OpenApi(tag = "Group::Health")]
 impl HealthApi {
     /// Is the process alive?
-    #[oai(path = "/health/live", method = "get", operation_id = "live")]
+    #[oai(path = "/health/live", method = "get")]
     async fn live(&self) -> Json<Health> {
         Json(Health::ok())
     }
@@ -32,7 +32,7 @@ impl HealthApi {
     /// Can it predict and record?
     ///
     /// The model is loaded as long as the process lives; the database is asked.
-    #[oai(path = "/health/ready", method = "get", operation_id = "ready")]
+    #[oai(path = "/health/ready", method = "get")]
     async fn ready(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,

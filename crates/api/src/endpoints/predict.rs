@@ -30,7 +30,7 @@ impl PredictApi {
     /// Predict one row
     ///
     /// Input and prediction are committed to PostgreSQL before this answers.
-    #[oai(path = "/predict", method = "post", operation_id = "predict")]
+    #[oai(path = "/predict", method = "post")]
     async fn predict(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
@@ -48,7 +48,7 @@ impl PredictApi {
     ///
     /// The rows are recorded in one transaction, all or none of them, each under an id of its own; the predictions
     /// come in the order of the instances.
-    #[oai(path = "/predict/batch", method = "post", operation_id = "predict_batch")]
+    #[oai(path = "/predict/batch", method = "post")]
     async fn predict_batch(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,

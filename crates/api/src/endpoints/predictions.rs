@@ -39,7 +39,7 @@ impl PredictionsApi {
     ///
     /// A page holds up to `limit` records. To read on, pass its `next_cursor` as `cursor`; pages neither shift nor
     /// repeat when predictions are added in the meantime.
-    #[oai(path = "/predictions", method = "get", operation_id = "list_predictions")]
+    #[oai(path = "/predictions", method = "get")]
     #[expect(
         clippy::too_many_arguments,
         reason = "poem-openapi documents a parameter for each argument"
@@ -83,7 +83,7 @@ impl PredictionsApi {
     }
 
     /// Read one record
-    #[oai(path = "/predictions/:id", method = "get", operation_id = "get_prediction")]
+    #[oai(path = "/predictions/:id", method = "get")]
     async fn find(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
