@@ -89,6 +89,7 @@ fn arrows_between_crates_point_down() {
         inference -> domain
         postmaster ->
         recorder -> domain, inference, storage
+        spool -> domain
         storage -> domain
     "#]]
     .assert_eq(&picture);
@@ -118,6 +119,7 @@ fn every_technology_has_one_owner() {
     check_owner("storage", "tokio-postgres");
     check_owner("storage", "deadpool");
     check_owner("storage", "refinery");
+    check_owner("spool", "rusqlite");
     check_owner("api", "poem");
     check_owner("api", "clap");
 }

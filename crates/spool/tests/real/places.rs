@@ -1,0 +1,92 @@
+//! The directory: who may read it, and who may have it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::stat::{Mode, umask};
+use spool::{Error, Limits, Spool};
+
+use crate::support::{Copy, DATABASE, Home, LOG, request, told};
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_what_people_sent() {
+    // The other tests do not mind.
+    umask(Mode::empty());
+    let home = Home::new();
+    let nested = home.path().join("deeper");
+    let (spool, _) = Spool::open(&nested, Limits::default()).unwrap();
+    spool.append(vec![request(7)]).await.unwrap();
+    assert_eq!((mode(&home.path()), mode(&nested)), (0o700, 0o700));
+    let names: Vec<_> = crate::support::sizes(&nested).into_keys().collect();
+    assert_eq!(names, ["lock", DATABASE, LOG]);
+    for name in names {
+        assert_eq!(mode(&nested.join(&name)), 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_open_to_others_is_closed() {
+    let home = Home::new();
+    home.open().0.close().await;
+    let database = home.path().join(DATABASE);
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&database, Permissions::from_mode(0o644)).unwrap();
+    let (_spool, _) = home.open();
+    assert_eq!((mode(&home.path()), mode(&database)), (0o700, 0o600));
+}
+
+#[tokio::test]
+async fn a_second_spool_is_refused_and_told_the_holder() {
+    let home = Home::new();
+    let (_first, _) = home.open();
+    let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
+    let own = Some(std::process::id());
+    assert!(matches!(&refused, Error::InUse { pid, .. } if *pid == own), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_until_the_first_is_killed() {
+    let home = Home::new();
+    let mut holder = Copy::start("places::hold", &home.path());
+    holder.line("open").unwrap();
+    let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
+    let pid = Some(holder.pid());
+    assert!(matches!(&refused, Error::InUse { pid: found, .. } if *found == pid), "{refused:?}");
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "the spool {} is in use by another process (process {})",
+            home.path().canonicalize().unwrap().display(),
+            holder.pid()
+        )
+    );
+    holder.kill();
+    home.open().0.close().await;
+}
+
+/// What the copy in [`a_second_process_is_refused_until_the_first_is_killed`] does; a test that does nothing otherwise.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "this is how a copy speaks")]
+async fn hold() {
+    if let Some(directory) = told() {
+        let _spool = Spool::open(&directory, Limits::default()).unwrap();
+        println!("\nopen");
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_an_error_that_says_so() {
+    // Not even root can make a directory in a file.
+    let home = Home::new();
+    fs::write(home.path(), "a file").unwrap();
+    let refused = Spool::open(&home.path().join("spool"), Limits::default()).unwrap_err();
+    assert!(matches!(&refused, Error::File { action: "create", .. }), "{refused:?}");
+    // Nor in this file system.
+    let refused = Spool::open("/proc/spool".as_ref(), Limits::default()).unwrap_err();
+    assert!(matches!(&refused, Error::File { action: "create", .. }), "{refused:?}");
+}
