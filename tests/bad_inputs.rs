@@ -4,6 +4,7 @@
 
 mod batches;
 mod bodies;
+mod heads;
 mod numbers;
 mod parameters;
 mod requests;

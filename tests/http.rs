@@ -84,6 +84,7 @@ async fn every_page_has_exactly_its_media_type() {
 
 #[tokio::test]
 async fn head_answers_like_get_without_a_body() {
+    // 68 of the catalogue of bad inputs
     let database = TestDatabase::create().await;
     let service = Service::start(&database).await;
     let id = service.predict(&flower()).await["id"].as_str().unwrap().to_owned();

@@ -230,6 +230,7 @@ async fn what_is_answered_fits_the_document() {
         ("get", &found, &none),
         ("get", "/predictions/0193593e-8c00-7000-8000-000000000000", &none),
         ("get", "/predictions/x", &none),
+        ("get", "/ledger", &none),
         ("get", "/health/live", &none),
         ("get", "/health/ready", &none),
     ] {

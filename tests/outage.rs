@@ -117,6 +117,7 @@ async fn check_outage(
 
 #[tokio::test]
 async fn a_stopped_database_costs_timely_503s_and_no_row() {
+    // 70 of the catalogue of bad inputs
     check_outage(OwnPostgres::crash, OwnPostgres::start_again).await;
 }
 

@@ -51,8 +51,18 @@ async fn an_answer_has_all_its_fields() {
     let names: Vec<_> = fields.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["id", "timestamp", "iris_class", "species", "probabilities", "model_version", "warnings"]
+        [
+            "id",
+            "timestamp",
+            "iris_class",
+            "species",
+            "probabilities",
+            "model_version",
+            "warnings",
+            "stored"
+        ]
     );
+    assert_eq!(answer["stored"], "committed");
     assert_eq!((&answer["iris_class"], &answer["species"]), (&json!(0), &json!("setosa")));
     assert_eq!(answer["warnings"], json!([]));
     let model = inference::Model::embedded().unwrap();

@@ -176,6 +176,17 @@ async fn filters_leave_out_what_does_not_pass() {
     )
     .await;
     check_filter(&service, "to=1969-12-31T23:59:59Z", &[]).await;
+    // Beyond the years of four digits, by the time zone.
+    check_filter(
+        &service,
+        "from=0000-01-01T00:00:00%2B23:59&to=9999-12-31T23:59:59-23:59",
+        &[third, second, first],
+    )
+    .await;
+    // A leap second.
+    let leap = "2016-12-31T23:59:60.999999999Z";
+    check_filter(&service, &format!("from={leap}"), &[third, second, first]).await;
+    check_filter(&service, &format!("to={leap}"), &[]).await;
 
     let version = first["model_version"].as_str().unwrap().replace('+', "%2B");
     check_filter(&service, &format!("model_version={version}"), &[third, second, first]).await;

@@ -8,8 +8,8 @@ use inference::Model;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Ask, Service, TableLock, TestDatabase, Wire, check_record, count, flower, lone_rows, measured,
-    unavailable,
+    Ask, Service, TableLock, TestDatabase, Wire, check_record, count, eventually, flower,
+    lone_rows, measured, unavailable,
 };
 
 /// How soon every request is answered.
@@ -247,6 +247,11 @@ async fn a_request_held_up_beyond_the_deadline_is_refused_in_time() {
     assert!(start.elapsed() > PROMISED);
 
     lock.release().await;
-    service.predict(&flower()).await;
+    let recovery = eventually("it is served again", async || {
+        service.post("/predict", &flower()).send().await.unwrap().status() == 200
+    })
+    .await;
+    measured("served again after", recovery);
+    assert!(recovery < PROMISED, "{recovery:?}");
     assert_eq!(lone_rows(&database.connect().await).await, 0);
 }

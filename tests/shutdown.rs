@@ -107,3 +107,37 @@ async fn idle_connections_do_not_delay_the_stop() {
         wire.closed().await;
     }
 }
+
+#[tokio::test]
+async fn requests_that_are_sent_in_part_do_not_delay_the_stop() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    let mut halves = Vec::new();
+    for part in [
+        "P",
+        "POST /predict HT",
+        "POST /predict HTTP/1.1\r\nhost: x\r\n",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+        "PUT /docs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{",
+    ] {
+        // Once after silence, and once after another request.
+        for earlier in [false, true] {
+            let mut wire = Wire::open(&service).await;
+            if earlier {
+                assert_eq!(wire.get("/health/live").await.status, 200);
+            }
+            wire.send(part).await;
+            halves.push(wire);
+        }
+    }
+    assert_eq!(service.get("/health/live").await.status(), 200);
+    let asked = Instant::now();
+    assert_eq!(service.stop().await.code(), Some(0));
+    let took = asked.elapsed();
+    measured("stopped with 12 requests sent in part", took);
+    assert!(took < PROMPT, "{took:?}");
+    for mut wire in halves {
+        wire.closed().await;
+    }
+}

@@ -50,6 +50,28 @@ async fn missing_duplicate_and_unknown_keys_are_misfits() {
     .await;
 }
 
+/// What is quoted is only text, to a page, a terminal, a formatter and a line-based log alike.
+#[tokio::test]
+async fn what_is_quoted_is_escaped() {
+    let refusals = Refusals::start().await;
+    // 67
+    for (key, pointer) in [
+        ("<script>alert(1)</script>", "/<script>alert(1)<~1script>"),
+        ("{:spec} {} %s %n", "/{:spec} {} %s %n"),
+        (r"\u001b[31m", "/\u{1b}[31m"),
+        (r"\r\nX-Header: 1\r\n\r\n", "/\r\nX-Header: 1\r\n\r\n"),
+        (r"\u202e\u0000\u007f", "/\u{202e}\0\u{7f}"),
+        ("' OR 1=1--", "/' OR 1=1--"),
+    ] {
+        let request = refusals.post("/predict", with(&format!(r#", "{key}": 1"#)));
+        let answer = refusals.check(key, request, 422).await;
+        assert_eq!(answer.pointers(key), [pointer]);
+        assert!(answer.body.bytes().all(|byte| byte >= b' '), "{}", answer.body);
+        assert!(answer.headers.get("x-header").is_none());
+    }
+    refusals.check_well().await;
+}
+
 #[tokio::test]
 async fn all_misfits_are_reported_in_the_order_of_the_fields() {
     let body = r#"{"b": 1, "petal_length": -1, "petal_width": "x", "a": 1, "sepal_width": null, "petal_length": 1}"#;

@@ -37,6 +37,9 @@ async fn values_that_do_not_fit_are_refused() {
         "NaN",
         "",
         "1.0",
+        "1e2",
+        "0x10",
+        " 1",
         "65536",
         "18446744073709551616",
         "x",
@@ -71,6 +74,10 @@ async fn values_that_do_not_fit_are_refused() {
         "0193593e-8c00-7000-8000-00000000000g",
         "0193593e8c0070008000000000000000",
         "{0193593e-8c00-7000-8000-000000000000}",
+        "urn:uuid:0193593e-8c00-7000-8000-000000000000",
+        "0193593e8-c00-7000-8000-000000000000",
+        "0193593e-8c00-7000-8000-0000000000%00",
+        "' OR 1=1--",
     ];
     check_values(&service, "cursor", &cursors).await;
     service.check_well().await;
@@ -88,6 +95,8 @@ async fn unknown_and_repeated_parameters_are_refused() {
             ("min_confidence=0.1&min_confidence=0.2", &["/min_confidence"]),
             ("x=1&limit=2&y=3&limit=4", &["/x", "/y", "/limit"]),
             ("id=' OR 1=1--", &["/id"]),
+            ("%1b[31m=1", &["/\u{1b}[31m"]), // 67
+            ("%0d%0aX-Header:%201=1", &["/\r\nX-Header: 1"]),
         ],
     )
     .await;

@@ -26,6 +26,7 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
                 return misfit(document, document.pointer(pointer).unwrap(), value);
             }
             "type" => match bound.as_str().unwrap() {
+                "boolean" => value.is_boolean(),
                 "object" => value.is_object(),
                 "array" => value.is_array(),
                 "string" => value.is_string(),
@@ -60,6 +61,7 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
                     misfit => return misfit,
                 }
             }
+            "enum" => bound.as_array().unwrap().contains(value),
             "minimum" => number(bound).is_none_or(|(value, bound)| value >= bound),
             "maximum" => number(bound).is_none_or(|(value, bound)| value <= bound),
             "minItems" => length(bound).is_none_or(|(length, bound)| length >= bound),

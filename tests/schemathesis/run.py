@@ -3,6 +3,7 @@
 Options are handed on: `run.py --seed N` repeats a run, `run.py --max-time N` looks for N seconds.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -23,8 +24,10 @@ def main() -> int:
     options += ["--continue-on-failure", "--generation-database=none"]
     with running_service() as address:
         command = [st, "run", f"{address}/openapi.json", *options, *sys.argv[1:]]
+        hooks = {"PYTHONPATH": str(Path(__file__).resolve().parent), "SCHEMATHESIS_HOOKS": "hooks"}
         # Away from the repository: Schemathesis leaves files where it runs.
-        return subprocess.run(command, cwd=TESTS.parent / "target", check=False).returncode
+        place, environment = TESTS.parent / "target", os.environ | hooks
+        return subprocess.run(command, cwd=place, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -61,9 +61,15 @@ impl OwnPostgres {
         Some(client)
     }
 
-    /// Starts it and waits until it accepts connections.
+    /// Starts it as it was started before and waits until it accepts connections.
     pub(crate) async fn start_again(&mut self) {
+        self.start_with("").await;
+    }
+
+    /// The same, with more options, which from now on are its own.
+    pub(crate) async fn start_with(&mut self, more: &str) {
         let options = fs::read_to_string(self.cluster.join("postmaster.opts")).unwrap();
+        let options = format!("{} {more}", options.trim_end());
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("exec {options}")).current_dir("/").env_clear();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

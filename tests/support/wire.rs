@@ -1,8 +1,12 @@
 //! An HTTP/1.1 connection spoken by hand, for what a client library does not show.
 
+use std::io;
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::Service;
 
@@ -30,6 +34,22 @@ impl Wire {
 
     pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Sends as much of this text as the service takes before it closes the connection.
+    pub(crate) async fn try_send(&mut self, text: &str) -> io::Result<()> {
+        self.stream.write_all(text.as_bytes()).await
+    }
+
+    /// Sends this text byte by byte, with this pause between them, until it is sent or the connection is closed.
+    pub(crate) async fn drip(&mut self, text: &str, pause: Duration) {
+        for byte in text.bytes() {
+            let sent = self.stream.write_all(&[byte]).await;
+            // An answer, or the end, makes the rest pointless.
+            if sent.is_err() || timeout(pause, self.stream.fill_buf()).await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Says that nothing more will be sent; what comes back can still be read.
@@ -67,6 +87,23 @@ impl Wire {
     /// Waits until the service has closed the connection without another word.
     pub(crate) async fn closed(&mut self) {
         assert_eq!(self.stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+
+    /// Whether the service has closed the connection.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        matches!(self.peek().await, Some(0))
+    }
+
+    /// Whether the service has said something, or closed the connection.
+    pub(crate) async fn is_answered(&mut self) -> bool {
+        self.peek().await.is_some()
+    }
+
+    /// How many bytes there are to read; none at all if it is to be waited for.
+    async fn peek(&mut self) -> Option<usize> {
+        let read = self.stream.fill_buf();
+        let read = timeout(Duration::from_millis(1), read).await.ok()?;
+        Some(read.map_or(0, <[u8]>::len))
     }
 
     /// The lines up to the empty one.

@@ -11,15 +11,17 @@ use poem::web::Data;
 use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::types::Example;
+use recorder::Stored;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::contract::Contract;
 use crate::document::Document;
 use crate::front::{Arrived, Front};
-use crate::json::Json;
-use crate::schema;
+use crate::idempotency::IdempotencyKey;
+use crate::predicted::Predicted;
 use crate::strict::Strict;
+use crate::{json, schema};
 
 /// How often the operation is carried out; whoever counts says it.
 fn rounds() -> usize {
@@ -35,8 +37,9 @@ impl Parrot {
     async fn predict(
         &self,
         Data(arrived): Data<&Arrived>,
+        #[oai(name = "Idempotency-Key")] key: IdempotencyKey,
         Strict(measurements): Strict<schema::Measurements>,
-    ) -> Json<schema::Prediction> {
+    ) -> Predicted<schema::Prediction> {
         let record = Record {
             id: Uuid::nil(),
             timestamp: arrived.0,
@@ -45,9 +48,11 @@ impl Parrot {
             model_version: "1.0.0+00000000".into(),
             truth: None,
         };
+        assert!(key.0.is_none());
         let training = FEATURES.map(|feature| feature.minimum..=feature.maximum);
         let warnings = Warning::about(&record.measurements, &training);
-        Json(schema::Prediction::new(&record, warnings))
+        let prediction = schema::Prediction::new(&record, warnings, Stored::Committed);
+        Predicted::new(json::body(&prediction), false)
     }
 }
 
@@ -70,6 +75,7 @@ async fn request_without_record() {
         let request = Request::builder()
             .method(Method::POST)
             .uri_str("/predict")
+            .header("host", "127.0.0.1:8000")
             .content_type("application/json")
             .body(black_box(&body).clone());
         let response = routes.call(request).await.unwrap();

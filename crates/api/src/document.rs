@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
-use crate::endpoints::{HealthApi, PredictApi, PredictionsApi};
+use crate::endpoints::{HealthApi, LedgerApi, PredictApi, PredictionsApi};
 
 const TITLE: &str = "Onrecord";
 
@@ -25,17 +25,18 @@ body { margin: 0 }
 #ui textarea.body-param__text { min-height: 8.5em }";
 
 /// What clients call the operations. Told to poem-openapi at each of them, it would wrap every call to pass it on.
-const NAMES: [(&str, &str, &str); 6] = [
+const NAMES: [(&str, &str, &str); 7] = [
     ("post", "/predict", "predict"),
     ("post", "/predict/batch", "predict_batch"),
     ("get", "/predictions", "list_predictions"),
     ("get", "/predictions/{id}", "get_prediction"),
+    ("get", "/ledger", "ledger"),
     ("get", "/health/live", "live"),
     ("get", "/health/ready", "ready"),
 ];
 
 /// The types of the groups of operations.
-pub(crate) type Apis = (PredictApi, PredictionsApi, HealthApi);
+pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi);
 
 /// The document, as text.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ pub struct Document {
 
 /// The groups of operations.
 pub(crate) fn apis() -> Apis {
-    (PredictApi, PredictionsApi, HealthApi)
+    (PredictApi, PredictionsApi, LedgerApi, HealthApi)
 }
 
 /// The operations, as a service of poem-openapi.

@@ -1,17 +1,21 @@
 //! The operations of the API.
 
 mod health;
+mod ledger;
 mod predict;
 mod predictions;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use inference::Model;
 use poem_openapi::Tags;
 use recorder::Recorder;
+use spool::Spool;
 use storage::Store;
 
 pub(crate) use health::HealthApi;
+pub(crate) use ledger::LedgerApi;
 pub(crate) use predict::PredictApi;
 pub(crate) use predictions::PredictionsApi;
 
@@ -23,6 +27,10 @@ pub(crate) struct Endpoints {
     pub(crate) model: Arc<Model>,
     pub(crate) recorder: Recorder,
     pub(crate) store: Store,
+    /// Where predictions go while the database is away, if anywhere.
+    pub(crate) spool: Option<Spool>,
+    /// When the service started.
+    pub(crate) started: DateTime<Utc>,
 }
 
 /// The groups of operations.

@@ -13,6 +13,8 @@ use crate::problem::{self, Problem, ProblemDetails};
 pub(crate) trait Failures {
     /// The statuses, each of which has a line in [`description`].
     const STATUSES: &'static [u16];
+    /// Whether a request may come with a key.
+    const KEYED: bool = false;
 }
 
 /// A failure of an operation that documents the statuses of `F`.
@@ -36,7 +38,7 @@ impl<F> From<Failure<F>> for Error {
 impl<F: Failures> ApiResponse for Failure<F> {
     fn meta() -> MetaResponses {
         let response = |status: &u16| MetaResponse {
-            description: description(*status),
+            description: description(*status, F::KEYED),
             status: Some(*status),
             status_range: None,
             content: vec![MetaMediaType {
@@ -53,16 +55,23 @@ impl<F: Failures> ApiResponse for Failure<F> {
     }
 }
 
-fn description(status: u16) -> &'static str {
+fn description(status: u16, keyed: bool) -> &'static str {
     match status {
+        400 if keyed => {
+            "The body is not JSON, holds a number beyond float64, or is nested deeper than 128; or the `Idempotency-Key` is malformed."
+        }
         400 => "The body is not JSON, holds a number beyond float64, or is nested deeper than 128.",
         404 => "There is no such record.",
+        408 => "The body took longer than 15 s to come. Nothing was recorded.",
         413 => "The body is larger than 4 MiB.",
         415 => "The body is not declared as `application/json`, or it is compressed.",
+        422 if keyed => {
+            "The request does not fit the schema; `errors` says where. Or its `Idempotency-Key` was used for another request. Nothing was recorded."
+        }
         422 => "The request does not fit the schema; `errors` says where. Nothing was recorded.",
         500 => "The service failed; the request is not at fault. Nothing was recorded.",
         503 => {
-            "The record cannot be reached or written in time. A prediction may have been recorded or not."
+            "The service has too much to do, or the record cannot be reached or written in time. `detail` says whether something may have been recorded."
         }
         _ => "",
     }

@@ -9,7 +9,10 @@ use poem::http::{HeaderValue, Method, StatusCode, Uri};
 use poem::{Endpoint, Error, IntoResponse, Request, Response};
 use tracing::{Level, debug, enabled, info, warn};
 
+use crate::admission::Admission;
+use crate::authority;
 use crate::contract::Contract;
+use crate::log_budget::{LogBudget, Verdict};
 use crate::problem::Problem;
 use crate::request_id;
 use crate::strict::throw_away;
@@ -23,15 +26,19 @@ pub(crate) struct Arrived(pub(crate) DateTime<Utc>);
 pub(crate) struct Front<E> {
     inner: E,
     contract: Contract,
+    admission: Admission,
+    log: LogBudget,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
     pub(crate) fn new(inner: E, contract: Contract) -> Self {
-        Self { inner, contract }
+        Self { inner, contract, admission: Admission::default(), log: LogBudget::new() }
     }
 
     /// Calls the endpoint; an error or a panic becomes a problem.
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
+        authority::check(&request)?;
+        let _admitted = self.admission.of(&request)?;
         let query = self.contract.check_query(&request);
         if query.is_err() || !self.contract.reads_body(&request) {
             let body = request.take_body();
@@ -43,6 +50,45 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.to_problem(error, uri.path())),
             Err(_panic) => Err(Problem::internal("the handler of the request panicked")),
+        }
+    }
+
+    /// One line per request that failed, as far as the budget goes; it never holds what was sent.
+    ///
+    /// A request that succeeds is on the record, and a line for each costs a fifth of the throughput: they are for debugging.
+    fn log(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        status: StatusCode,
+        elapsed_ms: f64,
+        request_id: &HeaderValue,
+        cause: Option<&str>,
+    ) {
+        if status.is_success() {
+            if !enabled!(Level::DEBUG) {
+                return;
+            }
+        } else {
+            match self.log.ask(Instant::now()) {
+                Verdict::LeaveOut => return,
+                Verdict::Write { left_out: 0 } => {}
+                Verdict::Write { left_out } => {
+                    warn!(left_out, "too many requests failed for a line each");
+                }
+            }
+        }
+        let path: String = uri.path().chars().take(200).collect();
+        let request_id = request_id.to_str().unwrap_or_default();
+        let code = status.as_u16();
+        match cause {
+            Some(cause) => {
+                warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
+            }
+            None if status.is_success() => {
+                debug!(%method, path, status = code, elapsed_ms, request_id, "request");
+            }
+            None => info!(%method, path, status = code, elapsed_ms, request_id, "request"),
         }
     }
 
@@ -70,7 +116,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let cause = answered.as_ref().err().and_then(Problem::cause);
         let elapsed_ms = started.elapsed().as_secs_f64() * 1_000.0;
         let status = answered.as_ref().map_or_else(Problem::status, Response::status);
-        log(&method, &uri, status, elapsed_ms, &request_id, cause.as_deref());
+        self.log(&method, &uri, status, elapsed_ms, &request_id, cause.as_deref());
 
         let mut response = answered.unwrap_or_else(IntoResponse::into_response);
         if method == Method::HEAD {
@@ -78,33 +124,5 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         }
         response.headers_mut().insert(&request_id::HEADER, request_id);
         Ok(response)
-    }
-}
-
-/// One line per request; it never holds what was sent.
-///
-/// A request that succeeds is on the record, and a line for each costs a fifth of the throughput: they are for debugging.
-fn log(
-    method: &Method,
-    uri: &Uri,
-    status: StatusCode,
-    elapsed_ms: f64,
-    request_id: &HeaderValue,
-    cause: Option<&str>,
-) {
-    if cause.is_none() && status.is_success() && !enabled!(Level::DEBUG) {
-        return;
-    }
-    let path: String = uri.path().chars().take(200).collect();
-    let request_id = request_id.to_str().unwrap_or_default();
-    let code = status.as_u16();
-    match cause {
-        Some(cause) => {
-            warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
-        }
-        None if status.is_success() => {
-            debug!(%method, path, status = code, elapsed_ms, request_id, "request");
-        }
-        None => info!(%method, path, status = code, elapsed_ms, request_id, "request"),
     }
 }

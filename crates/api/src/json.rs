@@ -8,8 +8,6 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSch
 use poem_openapi::types::Type;
 use serde::Serialize;
 
-use crate::problem::Problem;
-
 /// The media type of every answer, without parameters, which trip up several client generators.
 pub(crate) const CONTENT_TYPE: &str = "application/json";
 
@@ -52,14 +50,16 @@ impl<T: Type> ApiResponse for Json<T> {
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        // One prediction fits into it.
-        let mut body = Vec::with_capacity(512);
-        match serde_json::to_writer(&mut body, &self.0) {
-            Ok(()) => {
-                let content_type = HeaderValue::from_static(CONTENT_TYPE);
-                Response::builder().header(header::CONTENT_TYPE, content_type).body(body)
-            }
-            Err(error) => Problem::internal(error).into_response(),
-        }
+        let content_type = HeaderValue::from_static(CONTENT_TYPE);
+        Response::builder().header(header::CONTENT_TYPE, content_type).body(body(&self.0))
     }
+}
+
+/// The value in JSON. All answers consist of strings, numbers, lists and objects, which always serialize.
+pub(crate) fn body<T: Serialize>(value: &T) -> Vec<u8> {
+    // One prediction fits into it.
+    let mut body = Vec::with_capacity(512);
+    let written = serde_json::to_writer(&mut body, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+    body
 }

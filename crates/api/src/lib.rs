@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
+mod authority;
 mod contract;
 #[cfg(test)]
 mod counted;
@@ -8,8 +10,14 @@ mod document;
 mod endpoints;
 mod failure;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod idempotency;
 mod json;
+mod log_budget;
 mod operations;
+mod predicted;
 mod problem;
 mod request_id;
 mod routes;
@@ -19,6 +27,7 @@ mod server;
 mod service;
 mod settings;
 mod shutdown;
+mod stored;
 mod strict;
 mod telemetry;
 

@@ -8,13 +8,14 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem::{Endpoint, Request, Response};
 use poem_openapi::OpenApi;
+use poem_openapi::registry::MetaParamIn;
 
 use crate::document::{Apis, apis};
 use crate::endpoints::Endpoints;
 
 /// Calls the operation that a request is for.
 ///
-/// An operation without parameters is called at once. Everything else goes through the routers of poem and poem-openapi,
+/// An operation without parameters in its address or query is called at once. Everything else goes through the routers of poem and poem-openapi,
 /// which read address and query for it; each of their layers moves the request once more, which together costs as much
 /// as reading and answering it.
 pub(crate) struct Operations<R> {
@@ -38,7 +39,10 @@ impl<R> Operations<R> {
         let mut direct = Vec::new();
         for path in Apis::meta().into_iter().flat_map(|api| api.paths) {
             let Some(mut methods) = all.remove(&path.path) else { continue };
-            for operation in path.operations.iter().filter(|it| it.params.is_empty()) {
+            let direct_ones = path.operations.iter().filter(|it| {
+                it.params.iter().all(|parameter| parameter.in_type == MetaParamIn::Header)
+            });
+            for operation in direct_ones {
                 if let Some((method, endpoint)) = methods.remove_entry(&operation.method) {
                     direct.push(Direct { path: path.path.clone(), method, endpoint });
                 }

@@ -23,6 +23,7 @@ pub(crate) struct Problem {
     status: StatusCode,
     details: Box<ProblemDetails>,
     allow: Option<HeaderValue>,
+    closes: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -65,7 +66,7 @@ impl Problem {
             detail: detail.into(),
             errors: None,
         };
-        Self { status, details: Box::new(details), allow: None, cause: None }
+        Self { status, details: Box::new(details), allow: None, closes: false, cause: None }
     }
 
     /// 422: the request is understood, but these places of it do not fit.
@@ -107,6 +108,12 @@ impl Problem {
     /// Adds the methods that would have been allowed.
     pub(crate) fn with_allow(mut self, methods: &str) -> Self {
         self.allow = HeaderValue::from_str(methods).ok();
+        self
+    }
+
+    /// After this answer the connection ends: what else comes on it cannot be trusted, or waited for.
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes = true;
         self
     }
 
@@ -207,6 +214,11 @@ impl IntoResponse for Problem {
             Response::builder().status(self.status).content_type(CONTENT_TYPE).body(body);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+        }
+        if self.closes {
+            // HTTP/2 has no such header; hyper leaves it out there.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
         }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, allow);

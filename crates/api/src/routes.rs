@@ -1,14 +1,9 @@
 //! The routes: the documented operations, the document itself, and the page to try them on.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use inference::Model;
 use poem::endpoint::make_sync;
 use poem::http::header;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
-use recorder::Recorder;
-use storage::Store;
 
 use crate::contract::Contract;
 use crate::document::{Document, service};
@@ -18,9 +13,7 @@ use crate::operations::Operations;
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
 pub(crate) fn routes(
-    model: Arc<Model>,
-    recorder: Recorder,
-    store: Store,
+    endpoints: Endpoints,
     document: &Document,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document)?;
@@ -30,7 +23,7 @@ pub(crate) fn routes(
         .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
         .nest("/", service())
         .map_to_response();
-    let operations = Operations::new(Endpoints { model, recorder, store }, routes);
+    let operations = Operations::new(endpoints, routes);
     Ok(Front::new(operations, contract))
 }
 

@@ -37,13 +37,13 @@ impl fmt::Display for Id {
 }
 
 impl Timestamp {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.to_utc()))
     }
 }
 
 impl Id {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         const HYPHENATED: usize = 36;
         if text.len() != HYPHENATED { None } else { Uuid::try_parse(text).ok().map(Self) }
     }
@@ -157,7 +157,70 @@ impl<T: ToJSON> ToJSON for Nullable<T> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{FixedOffset, SubsecRound, TimeDelta};
+    use proptest::prelude::*;
+
     use super::*;
+
+    prop_compose! {
+        /// A time in years of four digits, and how somebody else might write it.
+        fn any_time()(
+            seconds in -62_135_596_800_i64 + 86_400..253_402_300_800 - 86_400,
+            nanoseconds in 0..1_000_000_000_u32,
+            minutes_east in -1_439..1_440,
+            digits in prop::sample::select(vec![
+                SecondsFormat::Secs, SecondsFormat::Millis, SecondsFormat::Micros, SecondsFormat::Nanos,
+                SecondsFormat::AutoSi,
+            ]),
+        ) -> (DateTime<Utc>, String) {
+            let time = DateTime::from_timestamp(seconds, nanoseconds).unwrap();
+            let kept = match digits {
+                SecondsFormat::Secs => 0,
+                SecondsFormat::Millis => 3,
+                SecondsFormat::Micros => 6,
+                _ => 9,
+            };
+            let elsewhere = time.with_timezone(&FixedOffset::east_opt(minutes_east * 60).unwrap());
+            (time.trunc_subsecs(kept), elsewhere.to_rfc3339_opts(digits, true))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_it_was_written(bits: u128) {
+            let id = Id(Uuid::from_u128(bits));
+            prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
+            prop_assert_eq!(Id::parse(&id.to_string().to_uppercase()), Some(id));
+            prop_assert_eq!(Id::parse_from_json(id.to_json()).ok(), Some(id));
+        }
+
+        #[test]
+        fn a_time_is_read_as_anybody_writes_it((time, text) in any_time()) {
+            prop_assert_eq!(Timestamp::parse(&text), Some(Timestamp(time)), "{}", text);
+        }
+
+        #[test]
+        fn a_time_is_read_as_it_was_written_to_the_microsecond((time, _text) in any_time()) {
+            let written = Timestamp(time).to_string();
+            prop_assert_eq!(written.len(), "2026-11-23T10:00:00.000000Z".len());
+            let read = Timestamp::parse(&written).unwrap();
+            prop_assert_eq!(read, Timestamp(time.trunc_subsecs(6)));
+            let lost = time - read.0;
+            prop_assert!((TimeDelta::zero()..TimeDelta::microseconds(1)).contains(&lost));
+            prop_assert_eq!(Timestamp::parse_from_json(read.to_json()).ok(), Some(read));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_read_for_good(text in "\\PC{0,40}|[0-9a-fA-F-]{36}|[0-9TZ:.+-]{20,30}") {
+            if let Some(id) = Id::parse(&text) {
+                prop_assert_eq!(id.to_string(), text.to_lowercase());
+            }
+            if let Some(time) = Timestamp::parse(&text) {
+                let written = time.to_string();
+                prop_assert_eq!(Timestamp::parse(&written).unwrap().to_string(), written);
+            }
+        }
+    }
 
     #[test]
     fn a_time_is_written_with_six_digits() {

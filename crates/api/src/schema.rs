@@ -1,12 +1,15 @@
 //! The JSON shapes: the one place of this crate that names features and classes.
 
+use chrono::{DateTime, Utc};
 use domain::{FEATURES, N_FEATURES};
 use poem_openapi::Object;
 use poem_openapi::types::Example;
+use recorder::Tally;
 use serde::Serialize;
 use serde::de::{Deserializer, MapAccess};
 
 use crate::scalar::{Id, Nullable, Timestamp};
+use crate::stored::Stored;
 use crate::strict::{Array, Bounded, Fields, FromBody, Object as ObjectShape, Report, Shape, read};
 
 /// How many rows a batch may hold.
@@ -60,6 +63,49 @@ pub(crate) struct Prediction {
     model_version: String,
     /// What looks suspicious about the input; usually nothing.
     warnings: Vec<Warning>,
+    /// `committed`: in PostgreSQL. `spooled`: on the service's own disk, because PostgreSQL is away, and in PostgreSQL when
+    /// it is back; only if the service was told to do so.
+    stored: Stored,
+}
+
+/// What became of every row since this process started.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct Ledger {
+    /// When it started, UTC.
+    since: Timestamp,
+    /// Rows of all predictions that were asked for in a valid request; the sum of the next five.
+    received: u64,
+    /// Rows that are committed in PostgreSQL.
+    committed: u64,
+    /// Rows on the service's own disk that are not in PostgreSQL yet, those found there at the start included.
+    spooled: u64,
+    /// Rows that were not recorded because there was no room, no time or no database.
+    refused: u64,
+    /// Rows on which the model or the database failed.
+    failed: u64,
+    /// Rows that are on their way, and those that were sent to PostgreSQL without an answer so far.
+    waiting: u64,
+    /// Rows whose request was answered as before, by its `Idempotency-Key`; they are not among the others.
+    replayed: u64,
+    /// What is on the service's own disk; nothing, if it was not given a spool.
+    spool: Spool,
+}
+
+/// What is on the service's own disk, waiting for PostgreSQL.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct Spool {
+    /// How many rows wait.
+    rows: u64,
+    /// How many bytes of its limit are in use.
+    bytes: u64,
+    /// About how many bytes it may still take, by its limit and by what else lies on that disk; 0 if it takes nothing.
+    room: u64,
+    /// When the oldest of the rows arrived, UTC; null if there are none.
+    oldest: Nullable<Timestamp>,
+    /// How many requests are in quarantine: damaged on the disk, or refused by PostgreSQL.
+    quarantined: u64,
+    /// Whether the disk has failed, so that nothing more is taken until the service is started again.
+    failed: bool,
 }
 
 /// Something accepted but suspicious.
@@ -142,7 +188,11 @@ impl From<domain::Measurements> for Measurements {
 
 impl Prediction {
     /// The answer for this record.
-    pub(crate) fn new(record: &domain::Record, warnings: Vec<domain::Warning>) -> Self {
+    pub(crate) fn new(
+        record: &domain::Record,
+        warnings: Vec<domain::Warning>,
+        stored: recorder::Stored,
+    ) -> Self {
         Self {
             id: Id(record.id),
             timestamp: Timestamp(record.timestamp),
@@ -151,7 +201,23 @@ impl Prediction {
             probabilities: record.prediction.probabilities.to_vec(),
             model_version: record.model_version.to_string(),
             warnings: warnings.into_iter().map(Warning::from).collect(),
+            stored: stored.into(),
         }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(since: DateTime<Utc>, tally: Tally, spool: Spool) -> Self {
+        let Tally { received, committed, spooled, refused, failed, waiting, replayed } = tally;
+        let since = Timestamp(since);
+        Self { since, received, committed, spooled, refused, failed, waiting, replayed, spool }
+    }
+}
+
+impl Spool {
+    pub(crate) fn new(depth: spool::Depth, room: u64) -> Self {
+        let spool::Depth { rows, bytes, oldest, quarantined, failed, .. } = depth;
+        Self { rows, bytes, room, oldest: Nullable(oldest.map(Timestamp)), quarantined, failed }
     }
 }
 

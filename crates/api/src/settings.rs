@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -44,6 +45,23 @@ pub struct Settings {
     #[arg(long, env = "THREADS", default_value_t = default_threads(), global = true)]
     pub threads: NonZeroUsize,
 
+    /// For how many seconds the answer to a request with an Idempotency-Key is kept; default: a day
+    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "86400", value_parser = seconds, global = true)]
+    pub idempotency_ttl: Duration,
+
+    /// A directory on this machine for predictions while PostgreSQL is away; without it they are refused then
+    ///
+    /// Such a prediction is flushed to this disk before the answer, which says so, and committed to PostgreSQL when that is
+    /// back. Until then nobody sees it there, and it is lost if this disk is.
+    #[arg(long, env = "SPOOL_DIR", global = true)]
+    pub spool_dir: Option<PathBuf>,
+
+    /// How many bytes of disk that may take
+    ///
+    /// A tenth of the file system stays free in any case, or as many bytes again, whichever is less.
+    #[arg(long, env = "SPOOL_BYTES", default_value_t = spool::Limits::default().bytes, global = true)]
+    pub spool_bytes: u64,
+
     /// How log lines look; `pretty` on a terminal, else `json`
     #[arg(long, env = "LOG_FORMAT", global = true)]
     pub log_format: Option<LogFormat>,
@@ -71,6 +89,13 @@ pub enum LogFormat {
     Pretty,
     /// For programs: one JSON object per line.
     Json,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be whole seconds, from 1 to 31536000 (a year)".to_owned()),
+    }
 }
 
 fn default_threads() -> NonZeroUsize {

@@ -1,7 +1,10 @@
 //! A request body, read strictly: every place that does not fit is reported at once.
 
+mod blocks;
 mod object;
+mod patience;
 mod report;
+mod room;
 mod shape;
 
 use bytes::Bytes;
@@ -13,7 +16,11 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::Deserializer;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, copy, sink};
+
+use blocks::Blocks;
+use patience::Patience;
+use room::Room;
 
 pub(crate) use object::{Fields, Object};
 pub(crate) use report::Report;
@@ -88,7 +95,7 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
             throw_away(request, body).await;
             return Err(problem.into());
         }
-        let bytes = receive(request, body).await?;
+        let (bytes, _room) = receive(request, body).await?;
         Ok(Self(parse::<T>(&bytes)?))
     }
 }
@@ -116,7 +123,8 @@ fn is_json(content_type: &str) -> bool {
         })
 }
 
-async fn receive(request: &Request, body: Body) -> Result<Bytes, Problem> {
+/// Receives a body, and the room that it takes.
+async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem> {
     let broken = |error| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").because(error);
     let too_long = || {
         let detail = format!("the body is larger than {LONGEST} bytes");
@@ -125,30 +133,41 @@ async fn receive(request: &Request, body: Body) -> Result<Bytes, Problem> {
     if request.header(header::EXPECT).is_some() && declared_length(request) > LONGEST {
         return Err(too_long()); // The client waits for a word before it sends, so nothing is thrown away.
     }
+    let no_room = || Problem::unavailable("too many large bodies are being received");
     let mut parts = body.into_bytes_stream();
+    let (mut patience, mut room) = (Patience::default(), Room::default());
     // Most bodies come in one part, which is then read where it lies.
     let mut first = Bytes::new();
-    let mut all = Vec::new();
+    let mut all = Blocks::default();
     let mut received = 0;
-    while let Some(part) = parts.try_next().await.map_err(broken)? {
+    while let Some(part) =
+        patience.wait_for(parts.try_next()).await.ok_or_else(too_slow)?.map_err(broken)?
+    {
         received += part.len() as u64;
         if received > LONGEST + THROWN_AWAY {
             break;
         }
         if received > LONGEST {
-            (first, all) = (Bytes::new(), Vec::new());
+            (first, all, room) = (Bytes::new(), Blocks::default(), Room::default());
         } else if first.is_empty() && all.is_empty() {
             first = part;
+        } else if !room.take(first.len() + part.len()) {
+            return Err(no_room());
         } else {
-            all.extend_from_slice(&std::mem::take(&mut first));
-            all.extend_from_slice(&part);
+            all.push(&std::mem::take(&mut first));
+            all.push(&part);
         }
     }
     match received {
-        ..=LONGEST if all.is_empty() => Ok(first),
-        ..=LONGEST => Ok(all.into()),
+        ..=LONGEST if all.is_empty() => Ok((first, room)),
+        ..=LONGEST => Ok((all.into_bytes(), room)),
         _ => Err(too_long()),
     }
+}
+
+/// The client does not send what it announced.
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to come").closing()
 }
 
 /// Receives a body that nobody wants, so that the connection can go on.
@@ -161,8 +180,8 @@ pub(crate) async fn throw_away(request: &Request, body: Body) {
         return;
     }
     let mut body = body.into_async_read().take(THROWN_AWAY);
-    // If it breaks off, so does the connection.
-    let _ = tokio::io::copy(&mut body, &mut tokio::io::sink()).await;
+    // If it breaks off or does not come, the connection ends.
+    let _ = Patience::default().wait_for(copy(&mut body, &mut sink())).await;
 }
 
 /// The length that the client announced, in bytes; 0 if it did not.
@@ -170,7 +189,7 @@ fn declared_length(request: &Request) -> u64 {
     request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
+pub(crate) fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
     let malformed = |error: serde_json::Error| {
         Problem::new(StatusCode::BAD_REQUEST, excerpt(&error.to_string()))
     };
@@ -185,3 +204,6 @@ fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
         _ => Err(Problem::invalid(report.into_misfits())),
     }
 }
+
+#[cfg(test)]
+mod tests;

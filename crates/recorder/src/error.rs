@@ -11,13 +11,26 @@ pub enum Error {
     #[error("too many predictions are waiting to be recorded")]
     Full,
 
-    /// The commit was not confirmed in time. The record may exist.
-    #[error("the record was not confirmed in time")]
+    /// Its turn did not come in time. Nothing was recorded.
+    #[error("the record was not written in time")]
     TimedOut,
 
-    /// The database is away. The record may exist if the connection was lost during the commit.
+    /// The database is known to be away. Nothing was recorded.
+    #[error("the database is away")]
+    Away,
+
+    /// The database could not be written to. Nothing was recorded.
     #[error("the record could not be written")]
     Unavailable(#[source] Arc<storage::Error>),
+
+    /// The commit was not confirmed. The record may exist already, and will as soon as the database can be written to,
+    /// unless the service ends before.
+    #[error("the record was not confirmed")]
+    InDoubt(#[source] Option<Arc<storage::Error>>),
+
+    /// The key was used for another request. Nothing was recorded.
+    #[error("the key was used for another request")]
+    KeyReused,
 
     /// The database refused the data of this request. Nothing was recorded.
     #[error("the database refused the record")]

@@ -59,7 +59,7 @@ impl Gathering {
             && let Some(job) = self.waiting.pop_front()
         {
             self.rows -= job.rows.len();
-            job.answer(Err(Error::TimedOut));
+            job.unrecorded(Error::TimedOut);
         }
     }
 

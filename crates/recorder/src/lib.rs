@@ -1,15 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod aside;
 mod batch;
+mod circuit;
 mod error;
 mod gathering;
 mod ids;
 mod job;
+mod ledger;
 mod limits;
+mod once;
 mod pace;
+mod recorded;
 mod recorder;
+mod settling;
+mod stake;
+mod throughput;
 mod writing;
 
 pub use error::Error;
+pub use ledger::Tally;
 pub use limits::Limits;
+pub use once::{Once, Render};
+pub use recorded::{Recorded, Stored};
 pub use recorder::Recorder;

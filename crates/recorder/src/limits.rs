@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The limits of a recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many rows may be queued or being written; a request that does not fit is refused at once.
+    /// How many rows may be queued or being written; a request that does not fit is refused at once. Fewer, if so many are
+    /// not written in time.
     pub rows: u32,
     /// How many rows one statement writes at most; a single larger request is still written whole.
     pub batch_rows: usize,

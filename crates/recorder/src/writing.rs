@@ -1,8 +1,11 @@
-//! The writer: takes what is waiting as one batch, predicts it, commits it, and answers.
+//! The writer: takes what is waiting as one batch, predicts it, has it settled, and keeps trying while the database is away.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use domain::{Measurements, Record};
+use domain::Measurements;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use inference::Model;
@@ -10,11 +13,21 @@ use storage::Writer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
-use crate::batch::{Batch, Request};
+use crate::aside::{Aside, Replayed};
+use crate::batch::Batch;
+use crate::circuit::Circuit;
 use crate::gathering::Gathering;
 use crate::job::Job;
 use crate::pace::{Pace, Written};
+use crate::settling::{Settled, settle};
+use crate::throughput::Throughput;
 use crate::{Error, Limits};
+
+/// How long bringing back what was put aside rests when it cannot go on.
+const REST: Duration = Duration::from_secs(1);
+
+/// So many batches at once may be on their way to the disk.
+const ASIDE_AT_ONCE: usize = 4;
 
 /// The task behind a recorder.
 #[derive(Debug)]
@@ -22,98 +35,240 @@ pub(crate) struct Writing {
     model: Arc<Model>,
     model_version: Arc<str>,
     writer: Writer,
+    aside: Option<Aside>,
     limits: Limits,
+    /// Where everybody sees how many rows may wait.
+    reach: Arc<AtomicUsize>,
+}
+
+/// A batch that was carried out.
+#[derive(Debug)]
+struct Carried {
+    rows: usize,
+    /// How the first write went, if it went well at once.
+    written: Option<Written>,
+    /// What may be on the record or not.
+    in_doubt: Batch,
+    /// What it says about the database; nothing, if that was not asked.
+    database: Option<Database>,
+}
+
+/// A trial whether the database is back.
+#[derive(Debug)]
+struct Tried {
+    in_doubt: Batch,
+    /// Whether something was written.
+    wrote: bool,
+    database: Database,
+    /// Whether what was put aside cannot be brought back at the moment.
+    stalled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Database {
+    There,
+    Away,
 }
 
 impl Writing {
-    pub(crate) fn new(model: Arc<Model>, writer: Writer, limits: Limits) -> Self {
+    pub(crate) fn new(
+        model: Arc<Model>,
+        writer: Writer,
+        aside: Option<Aside>,
+        limits: Limits,
+        reach: Arc<AtomicUsize>,
+    ) -> Self {
         let model_version = model.version().into();
-        Self { model, model_version, writer, limits }
+        Self { model, model_version, writer, aside, limits, reach }
     }
 
-    /// Carries out what is queued until the queue is closed and empty.
-    pub(crate) async fn run(self, queue: UnboundedReceiver<Job>) {
+    /// Carries out what is queued until the queue is closed and empty, and nothing is in doubt.
+    pub(crate) async fn run(self, queue: UnboundedReceiver<Job>, mut circuit: Circuit) {
         let mut gathering = Gathering::new(queue, self.limits.batch_rows);
         let mut pace = Pace::default();
+        let mut throughput = Throughput::new(self.limits);
         let mut under_way = FuturesUnordered::new();
         let mut rows_under_way = 0;
+        let mut trials = FuturesUnordered::new();
+        let mut in_doubt = Batch::default();
+        let mut rested = Instant::now();
         let mut open = true;
         loop {
+            // Who comes while nobody waits has a later deadline than this.
             let deadline =
                 gathering.deadline().unwrap_or_else(|| Instant::now() + self.limits.deadline);
+            let replay_at = self.has_put_aside().then_some(rested);
+            let trial_at = circuit.trial_at().or(replay_at).filter(|_| trials.is_empty());
+            let alarm = trial_at.map_or(deadline, |trial_at| trial_at.min(deadline));
+            let at_once = if circuit.is_open() { ASIDE_AT_ONCE } else { pace.depth() };
             tokio::select! {
                 biased;
-                Some((rows, written)) = under_way.next(), if !under_way.is_empty() => {
-                    pace.learn(written, rows_under_way + gathering.waiting());
+                Some(carried) = under_way.next(), if !under_way.is_empty() => {
+                    let Carried { rows, written, in_doubt: left, database } = carried;
+                    let waiting = gathering.waiting();
+                    pace.learn(written, rows_under_way + waiting);
+                    throughput.learn(Instant::now(), written, waiting);
+                    self.reach.store(throughput.reach(), Ordering::Relaxed);
                     rows_under_way -= rows;
+                    in_doubt.append(left);
+                    match database {
+                        Some(Database::There) => circuit.wrote(),
+                        Some(Database::Away) => circuit.failed(),
+                        None => {}
+                    }
+                }
+                Some(tried) = trials.next(), if !trials.is_empty() => {
+                    let Tried { in_doubt: left, wrote, database, stalled } = tried;
+                    in_doubt.append(left);
+                    if wrote {
+                        circuit.wrote();
+                    }
+                    if stalled {
+                        rested = Instant::now() + REST;
+                    }
+                    match database {
+                        Database::Away => circuit.failed(),
+                        Database::There if in_doubt.len() == 0 => circuit.close(),
+                        Database::There => circuit.try_more(),
+                    }
+                    if let (Some(aside), true) = (&self.aside, under_way.is_empty()) {
+                        aside.write_off();
+                    }
                 }
                 batch = gathering.batch(pace.aim(rows_under_way)),
-                    if open && under_way.len() < pace.depth() =>
+                    if open && under_way.len() < at_once =>
                 {
                     match batch {
                         Some(batch) => {
                             rows_under_way += rows_of(&batch);
-                            under_way.push(self.carry_out(batch, !under_way.is_empty()));
+                            let beside_another = !under_way.is_empty();
+                            let in_time = Instant::now() + throughput.needed();
+                            let is_away = circuit.is_open();
+                            under_way.push(self.carry_out(batch, in_time, beside_another, is_away));
                         }
                         None => open = false,
                     }
                 }
-                // Who comes while nobody waits has a later deadline than this.
-                () = sleep_until(deadline), if !under_way.is_empty() => gathering.expire(),
+                () = sleep_until(alarm), if trial_at.is_some() || !under_way.is_empty() => {
+                    gathering.expire();
+                    if trial_at == Some(alarm) {
+                        let some = in_doubt.split(in_doubt.requests_within(self.limits.batch_rows));
+                        trials.push(self.attempt(some, circuit.is_open()));
+                    }
+                }
                 else => return,
             }
         }
     }
 
-    /// Predicts, writes and answers; says how many rows those were, and how the write went if it went well at once.
-    async fn carry_out(
-        &self,
-        mut batch: Vec<Job>,
-        beside_another: bool,
-    ) -> (usize, Option<Written>) {
-        let rows = rows_of(&batch);
-        // None of these rows is written: their callers are told that the time has run out.
-        let now = Instant::now();
-        for expired in batch.extract_if(.., |job| job.deadline <= now) {
-            expired.answer(Err(Error::TimedOut));
-        }
-        let mut batch = self.predict(batch);
+    fn has_put_aside(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.depth().entries > 0)
+    }
 
-        // Most often one write for the whole batch; halves of it, from left to right, if the database refuses some rows.
-        let mut parts = vec![batch.len()];
-        let mut first = None;
-        while let Some(n) = parts.pop().filter(|n| *n > 0) {
-            let started = Instant::now();
-            match batch.write(n, async |records| self.write(records).await).await {
-                Ok(()) => {
-                    let rows = u32::try_from(batch.n_records(n)).unwrap_or(u32::MAX);
-                    first.get_or_insert(Written { rows, took: started.elapsed(), beside_another });
-                    batch.answer(n);
-                }
-                Err(error) if error.is_refusal() && n > 1 => parts.extend([n - n / 2, n / 2]),
-                Err(error) => {
-                    let refused = error.is_refusal();
-                    let error = Arc::new(error);
-                    batch.fail(n, || {
-                        let error = Arc::clone(&error);
-                        Err(if refused { Error::Refused(error) } else { Error::Unavailable(error) })
-                    });
-                }
+    /// Writes what is in doubt, then some of what was put aside. `is_away`: asks first whether the database is back.
+    async fn attempt(&self, in_doubt: Batch, is_away: bool) -> Tried {
+        if is_away && let Err(error) = self.writer.check().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the database is still away");
+            return Tried { in_doubt, wrote: false, database: Database::Away, stalled: false };
+        }
+        let settled = settle(&self.writer, in_doubt, true).await;
+        let mut tried = Tried {
+            in_doubt: settled.in_doubt,
+            wrote: settled.written.is_some(),
+            database: if settled.away.is_some() { Database::Away } else { Database::There },
+            stalled: false,
+        };
+        if let (Some(aside), Database::There, 0) =
+            (&self.aside, tried.database, tried.in_doubt.len())
+            && aside.depth().entries > 0
+        {
+            match aside.replay(&self.writer, self.limits.batch_rows).await {
+                Replayed::Some => tried.wrote = true,
+                Replayed::Away => tried.database = Database::Away,
+                Replayed::Nothing | Replayed::Stalled => tried.stalled = true,
             }
         }
-        (rows, first)
+        tried
+    }
+
+    /// Predicts, writes and answers. `in_time`: when that is likely to be done. `is_away`: does not ask the database.
+    async fn carry_out(
+        &self,
+        mut jobs: Vec<Job>,
+        in_time: Instant,
+        beside_another: bool,
+        is_away: bool,
+    ) -> Carried {
+        let rows = rows_of(&jobs);
+        // None of these rows is written: their callers are told that the time has run out, which is better than doubt.
+        for expired in jobs.extract_if(.., |job| job.deadline <= in_time) {
+            expired.unrecorded(Error::TimedOut);
+        }
+        if is_away {
+            let in_doubt = match &self.aside {
+                Some(aside) => aside.put(self.predict(jobs), false, &Error::Away).await,
+                None => {
+                    jobs.into_iter().for_each(|job| job.unrecorded(Error::Away));
+                    Batch::default()
+                }
+            };
+            return Carried { rows, written: None, in_doubt, database: None };
+        }
+
+        let later = repeated(&mut jobs);
+        let mut settled = settle(&self.writer, self.predict(jobs), false).await;
+        for job in later {
+            // What has the same key is written by now, or never will be.
+            if settled.away.is_some() {
+                job.unrecorded(Error::Away);
+                continue;
+            }
+            let next = settle(&self.writer, self.predict(vec![job]), false).await;
+            settled.in_doubt.append(next.in_doubt);
+            settled.unwritten.append(next.unwritten);
+            settled.away = next.away;
+        }
+        let written = settled.written.map(|(rows, took)| Written {
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            took,
+            beside_another,
+        });
+        let database = match settled.away {
+            None if settled.in_doubt.len() == 0 => Database::There,
+            _ => Database::Away,
+        };
+        let in_doubt = self.put_aside(settled).await;
+        Carried { rows, written, in_doubt, database: Some(database) }
+    }
+
+    /// Puts aside what was not written because the database is away, or tells the callers; gives back what is in doubt.
+    async fn put_aside(&self, settled: Settled) -> Batch {
+        let Settled { mut in_doubt, mut unwritten, away: Some(error), .. } = settled else {
+            return settled.in_doubt;
+        };
+        let absent = Error::Unavailable(Arc::clone(&error));
+        let doubt = Error::InDoubt(Some(error));
+        if let Some(aside) = &self.aside {
+            let mut left = aside.put(in_doubt, true, &doubt).await;
+            left.append(aside.put(unwritten, false, &absent).await);
+            left
+        } else {
+            unwritten.refuse(&absent);
+            in_doubt.doubt(&doubt);
+            in_doubt
+        }
     }
 
     /// One pass for all the jobs; if the model fails, one for each, so that a job fails only on its own rows.
-    fn predict(&self, batch: Vec<Job>) -> Batch {
+    fn predict(&self, jobs: Vec<Job>) -> Batch {
         let rows: Vec<Measurements> =
-            batch.iter().flat_map(|job| job.rows.iter().copied()).collect();
+            jobs.iter().flat_map(|job| job.rows.iter().copied()).collect();
         let together = self.model.predict_batch(&rows);
 
         let mut records = Vec::with_capacity(rows.len());
-        let mut requests = Vec::with_capacity(batch.len());
+        let mut predicted = Vec::with_capacity(jobs.len());
         let mut row = 0;
-        for job in batch {
+        for job in jobs {
             let own = row..row + job.rows.len();
             row = own.end;
             let start = records.len();
@@ -126,32 +281,27 @@ impl Writing {
                         records.extend(job.records(&predictions, &self.model_version));
                     }
                     Err(error) => {
-                        job.answer(Err(Error::Model(Arc::new(error))));
+                        job.unrecorded(Error::Model(Arc::new(error)));
                         continue;
                     }
                 },
             }
-            requests.push(Request { job, n_records: records.len() - start });
+            predicted.push((job, records.len() - start));
         }
-        Batch::new(requests, records)
-    }
-
-    /// Writes, and if the connection is lost on the way, writes again what is not there.
-    async fn write(&self, records: &[Record]) -> Result<(), storage::Error> {
-        match self.writer.write(records).await {
-            Err(error) if error.is_lost_connection() => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    rows = records.len(),
-                    "the connection was lost while writing; writing again"
-                );
-                self.writer.write_again(records).await
-            }
-            done => done,
-        }
+        Batch::new(predicted, records)
     }
 }
 
-fn rows_of(batch: &[Job]) -> usize {
-    batch.iter().map(|job| job.rows.len()).sum()
+fn rows_of(jobs: &[Job]) -> usize {
+    jobs.iter().map(|job| job.rows.len()).sum()
+}
+
+/// Takes out the jobs that have the key of one before them: one statement cannot take a key twice.
+fn repeated(jobs: &mut Vec<Job>) -> Vec<Job> {
+    if jobs.iter().filter(|job| job.once.is_some()).count() < 2 {
+        return Vec::new();
+    }
+    let mut names = HashSet::new();
+    let repeats = |job: &mut Job| job.once.as_ref().is_some_and(|once| !names.insert(once.name()));
+    jobs.extract_if(.., repeats).collect()
 }

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use deadpool_postgres::{BuildError, PoolError, TimeoutType};
-use tokio_postgres::error::{DbError, SqlState};
+use deadpool_postgres::{BuildError, HookError, PoolError, TimeoutType};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// The reason behind an [`Error`](crate::Error).
 ///
@@ -14,6 +14,7 @@ use tokio_postgres::error::{DbError, SqlState};
 pub struct Cause {
     words: String,
     sql_state: Option<SqlState>,
+    /// Whether the connection is gone, or the server ends it with this.
     closed: bool,
 }
 
@@ -24,11 +25,18 @@ impl Cause {
         self.sql_state.as_ref().map(SqlState::code)
     }
 
-    /// Whether the connection is gone: closed, or being closed by a server that stops.
+    /// Whether the connection is gone: closed, or being closed by a server that stops, or that panics because it cannot
+    /// flush what it has just written, and finds it when it has recovered. Whatever was sent may then have been carried
+    /// out; after any other refusal by the server it was not.
     pub(crate) fn is_lost_connection(&self) -> bool {
-        let stopping =
-            [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-        self.closed || self.sql_state.as_ref().is_none_or(|state| stopping.contains(state))
+        let stopping = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+        ];
+        let lost = |state: &SqlState| stopping.contains(state) || state.code().starts_with("08");
+        self.closed || self.sql_state.as_ref().is_none_or(lost)
     }
 
     fn of(error: &(dyn StdError + 'static)) -> Self {
@@ -44,6 +52,8 @@ impl Cause {
                     refusal.message()
                 ));
                 cause.sql_state = Some(code.clone());
+                let severity = refusal.parsed_severity();
+                cause.closed |= matches!(severity, Some(Severity::Fatal | Severity::Panic));
             } else if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
                 cause.closed |= error.is_closed();
                 if error.as_db_error().is_none() {
@@ -87,9 +97,11 @@ impl From<PoolError> for Cause {
             PoolError::Timeout(TimeoutType::Create) => "connecting took too long",
             PoolError::Timeout(TimeoutType::Recycle) => "the connection did not answer in time",
             PoolError::Closed => "the connections have been closed",
-            other @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
-                return Self::of(&other);
+            PoolError::PostCreateHook(HookError::Backend(error)) => return error.into(),
+            PoolError::PostCreateHook(HookError::Message(words)) => {
+                return Self { words: words.into_owned(), sql_state: None, closed: false };
             }
+            other @ PoolError::NoRuntimeSpecified => return Self::of(&other),
         };
         Self { words: words.to_owned(), sql_state: None, closed: false }
     }

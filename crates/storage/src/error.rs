@@ -26,7 +26,14 @@ pub enum Error {
         found: String,
     },
 
-    /// The database did not answer in time. A write may still have been committed.
+    /// The database must not keep the record as it is: a commit would not last, or could not be written.
+    #[error("the database is not fit to keep the record: {misfits}")]
+    Unfit {
+        /// What is wrong with it.
+        misfits: String,
+    },
+
+    /// The database did not answer in time.
     #[error("the database took too long to {action}")]
     TimedOut {
         /// What was being done, as an infinitive.
@@ -42,6 +49,10 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+
+    /// A write was sent, and then the connection was lost or the time ran out: it may have been committed or not.
+    #[error("the write was not confirmed")]
+    InDoubt(#[source] Box<Self>),
 
     /// The schema could not be brought up to date.
     #[error("failed to migrate the schema")]
@@ -70,10 +81,20 @@ impl Error {
         matches!(source.sql_state().and_then(|state| state.get(..2)), Some("22" | "23"))
     }
 
-    /// Whether the connection went away under a statement: it may have been carried out or not.
+    /// Whether something was sent that may have been committed or not.
     #[must_use]
-    pub fn is_lost_connection(&self) -> bool {
-        matches!(self, Self::Query { source, .. } if source.is_lost_connection())
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::InDoubt(_))
+    }
+
+    /// This error of a write that was sent.
+    pub(crate) fn of_sent_write(self) -> Self {
+        let in_doubt = match &self {
+            Self::TimedOut { .. } => true,
+            Self::Query { source, .. } => source.is_lost_connection(),
+            _ => false,
+        };
+        if in_doubt { Self::InDoubt(Box::new(self)) } else { self }
     }
 
     /// Whether the stored data, not the database's availability, is at fault.

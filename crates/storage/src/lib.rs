@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cause;
+mod claims;
 mod columns;
 mod copying;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod counted;
 mod database;
 pub mod deadlines;
 mod error;
+mod fitness;
 mod migrations;
 mod reading;
 mod session;
@@ -16,6 +18,7 @@ mod store;
 mod writing;
 
 pub use cause::Cause;
+pub use claims::{Claim, Kept};
 pub use database::Database;
 pub use error::Error;
 pub use reading::{Filter, Page};

@@ -15,6 +15,13 @@ mod embedded {
 /// The advisory lock that a migrating process holds: "onrecord" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"onrecord");
 
+/// The version of the schema that this program needs.
+pub(crate) fn version() -> i32 {
+    let migrations = embedded::migrations::runner();
+    let versions = migrations.get_migrations().iter().map(refinery::Migration::version);
+    versions.max().unwrap_or(0)
+}
+
 impl Store {
     /// Applies the migrations that the database does not have yet and says which.
     ///

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
+};
 use tokio_postgres::{Config, NoTls};
 
-use crate::{Database, Error, deadlines};
+use crate::{Cause, Database, Error, deadlines, fitness};
 
 /// The configuration of a session in which a statement may take this long; zero sets no limit.
 ///
@@ -27,18 +29,54 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
         config.application_name("onrecord");
     }
     config.connect_timeout(deadlines::CONNECT);
+    // By the method: in the text of an address these are whole seconds here, but milliseconds in libpq.
     config.tcp_user_timeout(deadlines::START);
     config.keepalives_idle(Duration::from_secs(10));
+    config.keepalives_interval(Duration::from_secs(3));
+    config.keepalives_retries(3);
     config
 }
 
-/// A pool of such sessions, at most `size` of them, made when they are needed.
-pub(crate) fn pool(
+/// Up to `size` sessions for reading, made when they are needed.
+pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
+    // Verified: a frozen server is noticed before a statement hangs in it.
+    finish(pool(database, size, deadlines::READ, RecyclingMethod::Verified))
+}
+
+/// Has the process behind a session keep up to 2 MB of free memory; a batch needs a few hundred kilobytes.
+///
+/// Else glibc gives back what is free beyond 128 kB after each statement, and the next one asks for it again, page by page.
+/// The threshold is twice the largest block that was allocated on its own and freed (`mallopt(3)`, `M_MMAP_THRESHOLD`).
+const KEEP_MEMORY: &str = "select length(repeat(' ', 1 << 20))";
+
+/// Up to `size` sessions for writing, made when they are needed, each in a database that is fit for it.
+pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
+    let fit = Hook::async_fn(|session, _metrics| {
+        Box::pin(async {
+            // Sent together: one round trip.
+            let keep = session.batch_execute(KEEP_MEMORY);
+            let (fit, kept) = tokio::join!(fitness::check(session), keep);
+            fit.map_err(to_hook_error)?;
+            kept.map_err(HookError::Backend)
+        })
+    });
+    // Fast: the writer's own deadline covers a frozen server, and the check would cost a round trip per batch.
+    finish(pool(database, size, deadlines::WRITE, RecyclingMethod::Fast).post_create(fit))
+}
+
+fn to_hook_error(error: Error) -> HookError {
+    HookError::message(match error {
+        Error::Query { source, .. } => source.to_string(),
+        other => other.to_string(),
+    })
+}
+
+fn pool(
     database: &Database,
     size: usize,
     statement: Duration,
     recycling_method: RecyclingMethod,
-) -> Result<Pool, Error> {
+) -> PoolBuilder {
     let config = configure(database, statement, statement);
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
     Pool::builder(manager)
@@ -47,6 +85,8 @@ pub(crate) fn pool(
         .wait_timeout(Some(deadlines::CONNECT))
         .create_timeout(Some(deadlines::CONNECT))
         .recycle_timeout(Some(deadlines::CONNECT))
-        .build()
-        .map_err(|error| Error::Pool(error.into()))
+}
+
+fn finish(builder: PoolBuilder) -> Result<Pool, Error> {
+    builder.build().map_err(|error| Error::Pool(Cause::from(error)))
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Object, Pool};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::statements::Statements;
-use crate::{Database, Error, Writer, deadlines, session};
+use crate::{Database, Error, Writer, deadlines, fitness, session};
 
 /// How many connections readers share. Reading is light and writers have their own.
 const READERS: usize = 8;
@@ -32,9 +32,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn new(database: Database) -> Result<Self, Error> {
-        // Verified: a frozen server is noticed before a statement hangs in it.
-        let readers =
-            session::pool(&database, READERS, deadlines::READ, RecyclingMethod::Verified)?;
+        let readers = session::readers(&database, READERS)?;
         Ok(Self { database, readers, statements: Arc::new(Statements::compose()) })
     }
 
@@ -44,16 +42,15 @@ impl Store {
         &self.database
     }
 
-    /// A writer with connections of its own, made when they are first needed.
+    /// A writer with connections of its own, made when they are first needed. Answers to requests with a key are kept for
+    /// so long.
     ///
     /// # Errors
     ///
     /// Fails if its pool cannot be set up.
-    pub fn writer(&self) -> Result<Writer, Error> {
-        // Fast: the writer's own deadline covers a frozen server, and the check would cost a round trip per batch.
-        let connections =
-            session::pool(&self.database, WRITERS, deadlines::WRITE, RecyclingMethod::Fast)?;
-        Ok(Writer::new(connections, Arc::clone(&self.statements)))
+    pub fn writer(&self, answers_kept: Duration) -> Result<Writer, Error> {
+        let connections = session::writers(&self.database, WRITERS)?;
+        Ok(Writer::new(connections, Arc::clone(&self.statements), answers_kept))
     }
 
     /// Waits until the database can be reached, at most [`deadlines::START`].
@@ -89,22 +86,41 @@ impl Store {
         if number < 140_000 { Err(Error::TooOld { found: name }) } else { Ok(()) }
     }
 
-    /// Whether the database answers and has the record's tables.
+    /// Checks that the database answers and may keep the record: commits last, the schema is there, and this program
+    /// may write it.
     ///
     /// # Errors
     ///
-    /// Fails if it does not answer within [`deadlines::CONNECT`], or refuses.
-    pub async fn ping(&self) -> Result<(), Error> {
-        let action = "look at the record";
-        timeout(deadlines::CONNECT, async {
-            let reader = self.reader().await?;
-            let ping =
-                reader.prepare_cached(&self.statements.ping).await.map_err(Error::query(action))?;
-            reader.query(&ping, &[]).await.map_err(Error::query(action))?;
-            Ok(())
-        })
-        .await
-        .map_err(|_elapsed| Error::TimedOut { action })?
+    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, or is [unfit](Error::Unfit).
+    pub async fn check(&self) -> Result<(), Error> {
+        timeout(deadlines::CONNECT, async { fitness::check(&*self.reader().await?).await })
+            .await
+            .map_err(|_elapsed| Error::TimedOut { action: "look at the record" })?
+    }
+
+    /// Deletes the kept answers that are older than this and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database is away or a part of them is not deleted within [`deadlines::READ`].
+    pub async fn forget_answers(&self, older_than: Duration) -> Result<u64, Error> {
+        let action = "delete expired answers";
+        let mut forgotten = 0;
+        loop {
+            let some = timeout(deadlines::READ, async {
+                let session = self.reader().await?;
+                let statement = session.prepare_cached(self.statements.forget).await;
+                let statement = statement.map_err(Error::query(action))?;
+                let seconds = older_than.as_secs_f64();
+                session.execute(&statement, &[&seconds]).await.map_err(Error::query(action))
+            })
+            .await
+            .map_err(|_elapsed| Error::TimedOut { action })??;
+            forgotten += some;
+            if some == 0 {
+                return Ok(forgotten);
+            }
+        }
     }
 
     pub(crate) async fn reader(&self) -> Result<Object, Error> {

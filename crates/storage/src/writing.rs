@@ -1,15 +1,17 @@
 //! Writing: a batch of records, in both tables, in one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use domain::Record;
 use tokio::time::timeout;
 
+use crate::claims::{Claim, Claims, Kept};
 use crate::columns::Columns;
 use crate::copying::{WORTHWHILE, copy};
 use crate::statements::Statements;
-use crate::{Error, deadlines};
+use crate::{Error, deadlines, fitness};
 
 /// A writer of records, of two batches at a time at most. It makes a connection when it is needed, and another when one is
 /// lost.
@@ -17,11 +19,17 @@ use crate::{Error, deadlines};
 pub struct Writer {
     connections: Pool,
     statements: Arc<Statements>,
+    answers_kept: Duration,
 }
 
 impl Writer {
-    pub(crate) fn new(connections: Pool, statements: Arc<Statements>) -> Self {
-        Self { connections, statements }
+    /// `answers_kept`: after so long a key may be claimed anew.
+    pub(crate) fn new(
+        connections: Pool,
+        statements: Arc<Statements>,
+        answers_kept: Duration,
+    ) -> Self {
+        Self { connections, statements, answers_kept }
     }
 
     /// Writes the records, all of one model version, into both tables: all of them or none.
@@ -30,9 +38,9 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::is_refusal`]: the data are refused and nothing is written. Anything else: the database is away, or
-    /// did not answer within [`deadlines::WRITE`], and if the connection was lost or the time ran out, the records may
-    /// have been written or not. Then [`write_again`](Self::write_again) is safe.
+    /// [`Error::is_in_doubt`]: the records may have been written or not. Then [`write_again`](Self::write_again) is safe.
+    /// After any other error nothing is written: the data are [refused](Error::is_refusal), or the database is away, is not
+    /// fit, or did not answer within [`deadlines::WRITE`].
     pub async fn write(&self, records: &[Record]) -> Result<(), Error> {
         if records.len() < WORTHWHILE {
             return self.execute(&self.statements.write, records).await;
@@ -52,6 +60,84 @@ impl Writer {
         self.execute(&self.statements.rewrite, records).await
     }
 
+    /// Writes the records of requests some of which have claims, and says of each claim whether its key was free.
+    ///
+    /// Where it was not, the records of that request are not written; all others are, and the claims with them: all of
+    /// them or none. No two of the claims may have the same caller and key. `again` is for a batch whose first writing
+    /// ended in doubt: then a key that is not free may be the batch's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub async fn write_once(
+        &self,
+        records: &[Record],
+        claims: &[Claim<'_>],
+        again: bool,
+    ) -> Result<Vec<bool>, Error> {
+        let statement =
+            if again { &self.statements.rewrite_once } else { &self.statements.write_once };
+        let columns = Columns::of(records);
+        let arrays = Claims::of(claims, records.len());
+        let kept = self.answers_kept.as_secs_f64();
+        let mut parameters = columns.parameters();
+        parameters.extend(arrays.parameters());
+        parameters.push(&kept);
+        let taken = self
+            .with_connection(async |connection| {
+                let statement = connection.prepare_cached(statement).await?;
+                connection.query(&statement, &parameters).await
+            })
+            .await?;
+        let mut free = vec![false; claims.len()];
+        for row in taken {
+            let number: i64 = row.get(0);
+            free[place(number)] = true;
+        }
+        Ok(free)
+    }
+
+    /// What is kept for the keys of these claims, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database is away or does not answer within [`deadlines::WRITE`].
+    pub async fn kept(&self, claims: &[Claim<'_>]) -> Result<Vec<Option<Kept>>, Error> {
+        let callers: Vec<_> = claims.iter().map(|claim| claim.caller).collect();
+        let keys: Vec<_> = claims.iter().map(|claim| claim.key).collect();
+        let rows = self
+            .with_connection(async |connection| {
+                let statement = connection.prepare_cached(self.statements.answers).await?;
+                connection.query(&statement, &[&callers, &keys]).await
+            })
+            .await?;
+        let mut kept = vec![None; claims.len()];
+        for row in rows {
+            let number: i64 = row.get(0);
+            kept[place(number)] = Some(Kept { fingerprint: row.get(1), answer: row.get(2) });
+        }
+        Ok(kept)
+    }
+
+    /// Checks that a connection can be had, to a database that is fit to keep the record.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none within [`deadlines::CONNECT`].
+    pub async fn check(&self) -> Result<(), Error> {
+        let action = "look at the record";
+        timeout(deadlines::CONNECT, async {
+            let connection = self.connection().await?;
+            let fit = fitness::check(&connection).await;
+            if fit.is_err() {
+                drop(Object::take(connection));
+            }
+            fit
+        })
+        .await
+        .map_err(|_elapsed| Error::TimedOut { action })?
+    }
+
     /// One statement for both tables, so one round trip.
     async fn execute(&self, statement: &str, records: &[Record]) -> Result<(), Error> {
         let columns = Columns::of(records);
@@ -63,27 +149,34 @@ impl Writer {
         .await
     }
 
-    async fn with_connection(
+    async fn connection(&self) -> Result<Object, Error> {
+        self.connections.get().await.map_err(|error| Error::Unreachable(error.into()))
+    }
+
+    async fn with_connection<T>(
         &self,
-        write: impl AsyncFnOnce(&mut Object) -> Result<(), tokio_postgres::Error>,
-    ) -> Result<(), Error> {
+        write: impl AsyncFnOnce(&mut Object) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
         let action = "write the record";
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut connection = None;
         let written = timeout(deadlines::WRITE, async {
-            let connection = connection.insert(
-                self.connections.get().await.map_err(|error| Error::Unreachable(error.into()))?,
-            );
+            let connection = connection.insert(self.connection().await?);
             write(connection).await.map_err(Error::query(action))
         })
         .await
         .unwrap_or(Err(Error::TimedOut { action }));
 
-        if let (Some(connection), Err(error)) = (connection, &written)
-            && !error.is_refusal()
-        {
-            drop(Object::take(connection));
+        let (Err(error), Some(connection)) = (&written, connection) else { return written };
+        if error.is_refusal() {
+            return written;
         }
-        written
+        drop(Object::take(connection));
+        written.map_err(Error::of_sent_write)
     }
+}
+
+/// Where the claim of this number stands; numbers are counted from 1.
+fn place(number: i64) -> usize {
+    usize::try_from(number - 1).unwrap_or_default()
 }

@@ -31,14 +31,19 @@ impl HealthApi {
 
     /// Can it predict and record?
     ///
-    /// The model is loaded as long as the process lives; the database is asked.
+    /// The model is loaded as long as the process lives. The database is asked whether it answers, whether its commits
+    /// last, and whether this service may write to it. A service that was given a spool is ready without a database, as
+    /// long as the spool takes something.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
     ) -> Result<Json<Health>, Failure<ReadyFailures>> {
-        let unready = |error| Problem::unavailable("the record cannot be reached").because(error);
-        endpoints.store.ping().await.map_err(unready)?;
+        if endpoints.spool.as_ref().is_some_and(|spool| spool.room() > 0) {
+            return Ok(Json(Health::ok()));
+        }
+        let unready = |error| Problem::unavailable("the record cannot be written").because(error);
+        endpoints.store.check().await.map_err(unready)?;
         Ok(Json(Health::ok()))
     }
 }

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use domain::{Measurements, Record, Warning};
+use inference::Model;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;
+use recorder::{Once, Recorded, Stored};
 
 use super::{Endpoints, Group};
 use crate::failure::{Failure, Failures};
 use crate::front::Arrived;
-use crate::json::Json;
+use crate::idempotency::{IdempotencyKey, fingerprint};
+use crate::predicted::Predicted;
 use crate::problem::Problem;
-use crate::schema;
 use crate::strict::Strict;
+use crate::{json, schema};
 
 /// The predicting operations.
 pub(crate) struct PredictApi;
@@ -22,7 +25,8 @@ pub(crate) struct PredictApi;
 pub(crate) enum PredictFailures {}
 
 impl Failures for PredictFailures {
-    const STATUSES: &'static [u16] = &[400, 413, 415, 422, 500, 503];
+    const STATUSES: &'static [u16] = &[400, 408, 413, 415, 422, 500, 503];
+    const KEYED: bool = true;
 }
 
 #[OpenApi(tag = "Group::Predict")]
@@ -35,13 +39,15 @@ impl PredictApi {
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
         Data(arrived): Data<&Arrived>,
+        /// Makes it safe to send the request again: what comes with the same key is recorded once, and answered each time
+        /// as it was the first time, for a day.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         Strict(measurements): Strict<schema::Measurements>,
-    ) -> Result<Json<schema::Prediction>, Failure<PredictFailures>> {
-        let mut predictions = endpoints.record(*arrived, vec![measurements]).await?;
-        predictions
-            .pop()
-            .map(Json)
-            .ok_or_else(|| Problem::internal("one row gave no record").into())
+    ) -> Result<Predicted<schema::Prediction>, Failure<PredictFailures>> {
+        // One row has one prediction.
+        let render: Render = |predictions| json::body(&predictions.first());
+        Ok(endpoints.record(*arrived, vec![measurements], key, "predict", render).await?)
     }
 
     /// Predict up to 10,000 rows
@@ -53,37 +59,72 @@ impl PredictApi {
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
         Data(arrived): Data<&Arrived>,
+        /// Makes it safe to send the request again: what comes with the same key is recorded once, and answered each time
+        /// as it was the first time, for a day.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         Strict(instances): Strict<schema::Batch>,
-    ) -> Result<Json<schema::Predictions>, Failure<PredictFailures>> {
-        let predictions = endpoints.record(*arrived, instances).await?;
-        Ok(Json(schema::Predictions { predictions }))
+    ) -> Result<Predicted<schema::Predictions>, Failure<PredictFailures>> {
+        let render: Render = |predictions| json::body(&schema::Predictions { predictions });
+        Ok(endpoints.record(*arrived, instances, key, "predict_batch", render).await?)
     }
 }
 
+/// Makes the body of an answer.
+type Render = fn(Vec<schema::Prediction>) -> Vec<u8>;
+
 impl Endpoints {
-    async fn record(
+    async fn record<T>(
         &self,
         arrived: Arrived,
         rows: Vec<Measurements>,
-    ) -> Result<Vec<schema::Prediction>, Problem> {
-        let records = self.recorder.record(arrived.0, rows).await.map_err(unrecorded)?;
-        let training = self.model.training_ranges();
-        let answer = |record: &Record| {
-            schema::Prediction::new(record, Warning::about(&record.measurements, training))
-        };
-        Ok(records.iter().map(answer).collect())
+        IdempotencyKey(key): IdempotencyKey,
+        operation: &str,
+        render: Render,
+    ) -> Result<Predicted<T>, Problem> {
+        let once = key.map(|key| {
+            let model = Arc::clone(&self.model);
+            Once {
+                // Callers are not told apart yet.
+                caller: Arc::from(""),
+                key,
+                fingerprint: fingerprint(operation, &rows),
+                render: Box::new(move |records| {
+                    render(predictions(&model, records, Stored::Committed))
+                }),
+            }
+        });
+        match self.recorder.record(arrived.0, rows, once).await.map_err(unrecorded)? {
+            Recorded::Records { records, stored } => {
+                Ok(Predicted::new(render(predictions(&self.model, &records, stored)), false))
+            }
+            Recorded::Answer { answer, replayed } => Ok(Predicted::new(answer, replayed)),
+        }
     }
+}
+
+fn predictions(model: &Model, records: &[Record], stored: Stored) -> Vec<schema::Prediction> {
+    let training = model.training_ranges();
+    let prediction = |record: &Record| {
+        schema::Prediction::new(record, Warning::about(&record.measurements, training), stored)
+    };
+    records.iter().map(prediction).collect()
 }
 
 /// What the client is told when there is no record, or none that is sure.
 fn unrecorded(error: recorder::Error) -> Problem {
     let detail = match &error {
         recorder::Error::Full => "too many predictions are waiting; nothing was recorded",
-        recorder::Error::TimedOut => "the record was not confirmed in time; it may exist",
-        recorder::Error::Unavailable(_) => {
-            "the record could not be written or not be confirmed; it may exist"
+        recorder::Error::TimedOut => "the record was not written in time; nothing was recorded",
+        recorder::Error::Away | recorder::Error::Unavailable(_) => {
+            "the record cannot be written at the moment; nothing was recorded"
         }
+        recorder::Error::InDoubt(_) => "the record was not confirmed in time; it may exist",
         recorder::Error::Stopped => "the service is stopping; nothing was recorded",
+        recorder::Error::KeyReused => {
+            let detail = "the Idempotency-Key was used for another request; nothing was recorded";
+            return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        }
         recorder::Error::Refused(_) | recorder::Error::Model(_) => return Problem::internal(error),
     };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).because(error)

@@ -1,68 +1,26 @@
-//! The recorder on a real PostgreSQL, without HTTP.
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+//! Requests become records: in batches, whole, and in time.
 
-#[path = "../../../tests/support/database.rs"]
-mod database;
-#[path = "../../../tests/support/postgres.rs"]
-mod postgres;
-
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
-use database::TestDatabase;
 use domain::{Measurements, Record};
-use inference::Model;
-use recorder::{Error, Limits, Recorder};
-use storage::{Database, Store, deadlines};
-use tokio_postgres::Client;
+use futures_util::future::join_all;
+use recorder::{Error, Limits};
+use storage::deadlines;
+use tokio::time::sleep;
 
-const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1.4]);
-
-async fn recorder(database: &TestDatabase, limits: Limits) -> (Recorder, Store) {
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
-    store.migrate().await.unwrap();
-    let model = Arc::new(Model::embedded().unwrap());
-    let (recorder, _writing) = Recorder::start(model, store.writer().unwrap(), limits);
-    (recorder, store)
-}
-
-/// Holds up every write until the client commits.
-async fn hold_writes(database: &TestDatabase) -> Client {
-    let client = database.connect().await;
-    client.batch_execute("begin; lock table raw_data in access exclusive mode").await.unwrap();
-    client
-}
-
-async fn let_go(client: Client) {
-    client.batch_execute("commit").await.unwrap();
-}
-
-/// Waits until a write is held up by the lock.
-async fn until_a_write_is_held_up(database: &TestDatabase) {
-    let client = database.connect().await;
-    let waiting = "select exists (select from pg_locks where not granted
-                   and database = (select oid from pg_database where datname = current_database()))";
-    while !client.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// Queues a request without waiting for its answer, as when a client hangs up at once.
-fn queue_and_forget(recorder: &Recorder, rows: Vec<Measurements>) {
-    let mut request = pin!(recorder.record(Utc::now(), rows));
-    assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-}
+use crate::database::TestDatabase;
+use crate::support::{
+    FLOWER, KEPT, PATIENT, hold_writes, let_go, queue_and_forget, record, recorder,
+    until_a_write_is_held_up,
+};
 
 #[tokio::test]
 async fn a_record_is_in_the_database_when_it_is_returned() {
     let database = TestDatabase::create().await;
     let (recorder, store) = recorder(&database, Limits::default()).await;
     let arrived: DateTime<Utc> = "2026-11-23T10:00:00.123456789Z".parse().unwrap();
-    let records = recorder.record(arrived, vec![FLOWER; 3]).await.unwrap();
+    let records = record(&recorder, arrived, vec![FLOWER; 3]).await.unwrap();
     assert_eq!(records.len(), 3);
     for record in &records {
         assert_eq!(record.timestamp, arrived.trunc_subsecs(6));
@@ -82,7 +40,7 @@ async fn what_waits_is_written_by_one_commit() {
         queue_and_forget(&recorder, vec![FLOWER; 2]);
     }
     let_go(held).await;
-    recorder.close().await;
+    recorder.close(PATIENT).await;
     let transactions = "select count(*), count(distinct xmin::text) from prediction";
     let row = database.connect().await.query_one(transactions, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (201, 2));
@@ -100,7 +58,7 @@ async fn a_batch_is_cut_at_its_limit_but_a_request_never_is() {
         queue_and_forget(&recorder, vec![FLOWER; rows]);
     }
     let_go(held).await;
-    recorder.close().await;
+    recorder.close(PATIENT).await;
     let sizes = "select array_agg(n order by first) from
                  (select count(*) n, min(xmin::text::int) first from prediction group by xmin::text) sizes";
     let row = database.connect().await.query_one(sizes, &[]).await.unwrap();
@@ -114,7 +72,7 @@ async fn a_caller_that_goes_away_changes_nothing() {
     for _ in 0..50 {
         queue_and_forget(&recorder, vec![FLOWER]);
     }
-    recorder.close().await;
+    recorder.close(PATIENT).await;
     assert_eq!(database.counts().await, (50, 50, 50));
 }
 
@@ -125,11 +83,11 @@ async fn a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() {
     let (recorder, _store) = recorder(&database, limits).await;
     let held = hold_writes(&database).await;
     queue_and_forget(&recorder, vec![FLOWER; 8]);
-    let refused = recorder.record(Utc::now(), vec![FLOWER; 3]).await;
+    let refused = record(&recorder, Utc::now(), vec![FLOWER; 3]).await;
     assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
     queue_and_forget(&recorder, vec![FLOWER; 2]);
     let_go(held).await;
-    recorder.close().await;
+    recorder.close(PATIENT).await;
     assert_eq!(database.counts().await, (10, 10, 10));
 }
 
@@ -140,19 +98,48 @@ async fn a_request_that_waits_too_long_is_told_so_and_not_written_afterwards() {
     let (recorder, _store) = recorder(&database, limits).await;
     let held = hold_writes(&database).await;
     let began = Instant::now();
-    let being_written = recorder.record(Utc::now(), vec![FLOWER]);
+    let being_written = record(&recorder, Utc::now(), vec![FLOWER]);
     let queued = async {
         until_a_write_is_held_up(&database).await;
-        recorder.record(Utc::now(), vec![FLOWER; 5]).await
+        record(&recorder, Utc::now(), vec![FLOWER; 5]).await
     };
     let (being_written, queued) = tokio::join!(being_written, queued);
-    assert!(matches!(being_written, Err(Error::TimedOut)), "{being_written:?}");
+    assert!(matches!(being_written, Err(Error::InDoubt(None))), "{being_written:?}");
     assert!(matches!(queued, Err(Error::TimedOut)), "{queued:?}");
     assert!(began.elapsed() < deadlines::WRITE, "told only when the write gave up");
     let_go(held).await;
-    recorder.close().await;
+    recorder.close(PATIENT).await;
     // The first was in doubt when its time ran out; the five were never sent.
     assert_eq!(database.counts().await, (1, 1, 1));
+}
+
+/// A queue that takes longer than its callers wait has every row written just after its caller gave up.
+#[tokio::test]
+async fn of_more_than_a_slow_database_can_take_what_is_taken_is_in_time() {
+    let database = TestDatabase::create().await;
+    let limits = Limits { rows: 1_000, batch_rows: 10, deadline: Duration::from_secs(1) };
+    let (recorder, _store) = recorder(&database, limits).await;
+    let slow = "create function slow() returns trigger language plpgsql
+                    as 'begin perform pg_sleep(0.05); return null; end';
+                create trigger slow before insert on raw_data execute function slow()";
+    database.connect().await.batch_execute(slow).await.unwrap();
+    let end = Instant::now() + Duration::from_secs(4);
+    let callers = (0..1_000).map(|_| async {
+        let (mut recorded, mut doubted) = (0, 0);
+        while Instant::now() < end {
+            match record(&recorder, Utc::now(), vec![FLOWER]).await {
+                Ok(_) => recorded += 1,
+                Err(Error::InDoubt(_)) => doubted += 1,
+                Err(Error::Full | Error::TimedOut) => sleep(Duration::from_millis(20)).await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        (recorded, doubted)
+    });
+    let told = join_all(callers).await;
+    let (recorded, doubted) =
+        told.iter().fold((0, 0), |sum, told| (sum.0 + told.0, sum.1 + told.1));
+    assert!(doubted * 4 < recorded, "{doubted} in doubt, {recorded} recorded");
 }
 
 #[tokio::test]
@@ -167,7 +154,7 @@ async fn refused_rows_sink_only_their_own_request() {
         .map(|n| if n % 7 == 3 { vec![FLOWER, bad] } else { vec![FLOWER; 2] })
         .map(|rows| {
             let recorder = recorder.clone();
-            tokio::spawn(async move { recorder.record(Utc::now(), rows).await })
+            tokio::spawn(async move { record(&recorder, Utc::now(), rows).await })
         })
         .collect();
     until_a_write_is_held_up(&database).await;
@@ -191,7 +178,7 @@ async fn a_large_request_is_recorded_whole_or_not_at_all() {
     client.batch_execute("alter table prediction add check (iris_class <> 2)").await.unwrap();
 
     let mut rows = vec![FLOWER; 5_000];
-    let records = recorder.record(Utc::now(), rows.clone()).await.unwrap();
+    let records = record(&recorder, Utc::now(), rows.clone()).await.unwrap();
     for record in [&records[0], &records[4_999]] {
         assert_eq!(store.record(record.id).await.unwrap().as_ref(), Some(record));
     }
@@ -199,22 +186,22 @@ async fn a_large_request_is_recorded_whole_or_not_at_all() {
 
     // The last of the predictions is refused when all the inputs are there already.
     rows[4_999] = Measurements::from_row([3.0, 6.5, 2.2, 5.8]);
-    let outcome = recorder.record(Utc::now(), rows).await;
+    let outcome = record(&recorder, Utc::now(), rows).await;
     assert!(matches!(outcome, Err(Error::Refused(_))), "{outcome:?}");
     assert_eq!(database.counts().await, (5_000, 5_000, 5_000));
-    recorder.record(Utc::now(), vec![FLOWER]).await.expect("the connection goes on");
+    record(&recorder, Utc::now(), vec![FLOWER]).await.expect("the connection goes on");
 }
 
 #[tokio::test]
 async fn writing_again_adds_only_what_is_missing() {
     let database = TestDatabase::create().await;
     let (recorder, store) = recorder(&database, Limits::default()).await;
-    let mut records: Vec<Record> = recorder.record(Utc::now(), vec![FLOWER; 4]).await.unwrap();
+    let mut records: Vec<Record> = record(&recorder, Utc::now(), vec![FLOWER; 4]).await.unwrap();
     let client = database.connect().await;
     let gone = records[1].id;
     client.execute("delete from raw_data where id = $1", &[&gone]).await.unwrap();
     client.execute("delete from prediction where id = $1", &[&gone]).await.unwrap();
-    let writer = store.writer().unwrap();
+    let writer = store.writer(KEPT).unwrap();
     assert!(writer.write(&records).await.unwrap_err().is_refusal());
     writer.write_again(&records).await.unwrap();
     assert_eq!(database.counts().await, (4, 4, 4));
@@ -227,7 +214,7 @@ async fn writing_again_adds_only_what_is_missing() {
 async fn a_closed_recorder_refuses() {
     let database = TestDatabase::create().await;
     let (recorder, _store) = recorder(&database, Limits::default()).await;
-    recorder.close().await;
-    let refused = recorder.record(Utc::now(), vec![FLOWER]).await;
+    recorder.close(PATIENT).await;
+    let refused = record(&recorder, Utc::now(), vec![FLOWER]).await;
     assert!(matches!(refused, Err(Error::Stopped)), "{refused:?}");
 }

@@ -1,0 +1,80 @@
+//! The header `Idempotency-Key`: a request that has one is recorded once, however often it is sent.
+
+use domain::Measurements;
+use poem::http::{HeaderName, StatusCode};
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+
+static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Says that the answer is that of an earlier request with the same key.
+pub(crate) static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+const LONGEST: usize = 255;
+
+/// The key of a request, if it has one: 1 to 255 visible ASCII characters.
+#[derive(Debug)]
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl IdempotencyKey {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let mut given = request.headers().get_all(&HEADER).iter();
+        let Some(key) = given.next() else { return Ok(Self(None)) };
+        let fits =
+            (1..=LONGEST).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        match key.to_str() {
+            Ok(key) if fits && given.next().is_none() => Ok(Self(Some(key.to_owned()))),
+            _ => Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "Idempotency-Key must be given once, as 1 to {LONGEST} visible ASCII characters"
+                ),
+            )),
+        }
+    }
+}
+
+/// poem-openapi's own extractor takes the first of repeated headers and passes over those that are not text.
+impl<'a> ApiExtractor<'a> for IdempotencyKey {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+    type ParamType = String;
+    type ParamRawType = String;
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Header)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        let mut schema = MetaSchema::new("string");
+        schema.min_length = Some(1);
+        schema.max_length = Some(LONGEST);
+        schema.pattern = Some("^[!-~]+$".to_owned());
+        Some(MetaSchemaRef::Inline(Box::new(schema)))
+    }
+
+    fn param_raw_type(&self) -> Option<&Self::ParamRawType> {
+        self.0.as_ref()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        Ok(Self::of(request)?)
+    }
+}
+
+/// What is asked, hashed: the operation, and the rows bit for bit. How the body was written does not matter.
+pub(crate) fn fingerprint(operation: &str, rows: &[Measurements]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(operation);
+    for value in rows.iter().flat_map(|row| row.to_row()) {
+        hash.update(value.to_bits().to_be_bytes());
+    }
+    hash.finalize().into()
+}
