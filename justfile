@@ -54,6 +54,14 @@ bench *args:
     target/bench/env/bin/pip install --quiet --requirement benchmarks/requirements.txt
     target/bench/env/bin/python benchmarks/run.py {{ args }}
 
+# The service and its database harmed under load: the fault matrix in 28 minutes. `quick`: 8 minutes at most; `controls`:
+# broken services, which it must catch; `kills --rounds 200`, `soak --minutes 30`, `order`, `list`, `rows NAME…`;
+# `--seed N` repeats the choices of a run. Most rows need root.
+[group('verify')]
+faults *args:
+    cargo build -p api -p faults
+    target/debug/faults {{ args }}
+
 # Instruction counts against their baseline; needs valgrind and Python. `--renew` makes them the baseline.
 [group('verify')]
 instructions *args:

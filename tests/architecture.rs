@@ -86,6 +86,7 @@ fn arrows_between_crates_point_down() {
         api -> domain, inference, postmaster, recorder, spool, storage
         benchmarks -> domain, inference
         domain ->
+        faults -> domain, postmaster
         inference -> domain
         postmaster ->
         recorder -> domain, inference, spool, storage
