@@ -14,6 +14,7 @@ run *args:
 [group('verify')]
 check:
     cargo fmt --all --check
+    rustfmt --check fuzz/fuzz_targets/*.rs
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
@@ -45,6 +46,12 @@ client:
     target/client/bin/pip install --quiet --requirement tests/client/requirements.txt
     target/client/bin/python tests/client/run.py
 
+# The readers of what comes from outside, with inputs that a fuzzer makes up: 60 s for each. `just fuzz 600 cursor`: one of
+# them, for longer. Needs Python and a C++ compiler; installs cargo-fuzz into target/ if need be.
+[group('verify')]
+fuzz *args:
+    python3 fuzz/run.py {{ args }}
+
 # The service against its peers and its limits, into BENCHMARKS.md: 25 minutes. `quick`: a look, 5 minutes; `full`: with
 # 10 million rows too, 32 minutes; `report`: write it again. Needs Python; installs what else it needs if it may.
 [group('verify')]
@@ -71,6 +78,7 @@ instructions *args:
 [group('change')]
 fix:
     cargo fmt --all
+    rustfmt fuzz/fuzz_targets/*.rs
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
     cargo fmt --all
 

@@ -170,6 +170,8 @@ fn may_name_the_data(file: &str) -> bool {
         "crates/api/src/schema.rs",
         "crates/domain/",
         "crates/inference/examples/",
+        "fuzz/corpus/",
+        "fuzz/dictionaries/",
         "migrations/",
         "openapi/",
         "tests/",
