@@ -1,4 +1,4 @@
-"""Measures everything and writes BENCHMARKS.md: `run.py [quick|full|report] [--without NAME,…]`."""
+"""Measures everything and writes BENCHMARKS.md: `run.py [quick|full|report] [--without NAME,…] [--before COMMIT]`."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness.chart import draw  # noqa: E402
 from harness.cluster import running_cluster  # noqa: E402
 from harness.contestants import contestants  # noqa: E402
+from harness.earlier import build, commit  # noqa: E402
 from harness.history import history  # noqa: E402
 from harness.install import install  # noqa: E402
 from harness.machine import describe  # noqa: E402
@@ -46,6 +47,9 @@ def main() -> None:
     parser.add_argument(
         "--without", default="", metavar="NAMES", help="of tutorial, tuned, mlserver, inference"
     )
+    parser.add_argument(
+        "--before", metavar="COMMIT", help="let the service of this commit take part too"
+    )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _exit)
     if arguments.mode != "report":
@@ -53,13 +57,15 @@ def main() -> None:
         if unknown := without - {*SERVICES, INFERENCE}:
             parser.error(f"unknown: {', '.join(unknown)}")
         results = _measure(
-            arguments.mode, [it for it in (*SERVICES, INFERENCE) if it not in without]
+            arguments.mode,
+            [it for it in (*SERVICES, INFERENCE) if it not in without],
+            arguments.before and commit(arguments.before),
         )
         RESULTS.write_text(json.dumps(results, indent=1))
     _write(json.loads(RESULTS.read_text()))
 
 
-def _measure(mode: str, peers: list[str]) -> dict[str, Any]:
+def _measure(mode: str, peers: list[str], before: str | None) -> dict[str, Any]:
     quick = mode == "quick"
     plan = replace(QUICK if quick else WHOLE, inference=INFERENCE in peers)
     shutil.rmtree(LOGS, ignore_errors=True)
@@ -70,9 +76,17 @@ def _measure(mode: str, peers: list[str]) -> dict[str, Any]:
 
         with step("the peers are there"):
             services.prepare(ENVIRONMENTS, peers)
+    if before is not None:
+        build(before)
     with running_cluster() as cluster:
-        results: dict[str, Any] = {"mode": mode, "plan": asdict(plan), **describe(cluster)}
-        with contestants(cluster, [peer for peer in peers if peer != INFERENCE]) as everyone:
+        results: dict[str, Any] = {
+            "mode": mode,
+            "before": before,
+            "plan": asdict(plan),
+            **describe(cluster),
+        }
+        services_of_others = [peer for peer in peers if peer != INFERENCE]
+        with contestants(cluster, services_of_others, before) as everyone:
             results["contestants"] = {
                 name: {
                     "title": it.title,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import record
+from . import earlier, record
 from .cluster import Cluster, without_database
 from .load import Load, closed_loop
 from .pgbench import ONE_STATEMENT, TWO_INSERTS, pgbench
@@ -15,6 +15,7 @@ from .places import ENVIRONMENTS, LOGS, PREDICT_LUA, PROGRAMS
 from .processes import accepts, free_port, run, running, wait_until
 
 OURS = "ours"
+EARLIER = "earlier"
 # With more than its 40 threads, the tutorial's requests wait for connections that wait for threads, until all fail
 # after 30 s. Fewer are to its advantage.
 _MOST_CONNECTIONS = {"tutorial": 32}
@@ -58,22 +59,22 @@ class Contestant:
             record.check(cluster, self.database, load.ok, connections, self.title)
 
 
-def migrate(cluster: Cluster, database: str) -> str:
+def migrate(cluster: Cluster, database: str, program: Path = PROGRAMS / "api") -> str:
     """A database with the schema of the service; gives its address."""
     url = cluster.create(database)
-    run([PROGRAMS / "api", "migrate"], env={**without_database(), "DATABASE_URL": url})
+    run([program, "migrate"], env={**without_database(), "DATABASE_URL": url})
     return url
 
 
 @contextmanager
 def service(
-    program: str, url: str | None, name: str, title: str, database: str | None
+    program: Path, url: str | None, name: str, title: str, database: str | None
 ) -> Iterator[Contestant]:
     """One of the project's own programs."""
     port, log = free_port(), LOGS / f"{name}.log"
     environment = without_database() | ({"DATABASE_URL": url} if url else {})
     with running(
-        [PROGRAMS / program, "--listen", f"127.0.0.1:{port}"], log, environment
+        [program, "--listen", f"127.0.0.1:{port}"], log, environment
     ) as process:
         wait_until(lambda: accepts(port), process, log)
         address = f"http://127.0.0.1:{port}"
@@ -88,20 +89,28 @@ def service(
 def ours(cluster: Cluster, database: str, name: str = OURS) -> Iterator[Contestant]:
     """The service as it is delivered, with its defaults."""
     url = migrate(cluster, database)
-    with service("api", url, name, "Onrecord", database) as contestant:
+    with service(PROGRAMS / "api", url, name, "Onrecord", database) as contestant:
         yield contestant
 
 
 @contextmanager
-def contestants(cluster: Cluster, peers: Sequence[str]) -> Iterator[dict[str, Contestant]]:
-    """All of them, started once; whoever is not under load is idle."""
+def contestants(
+    cluster: Cluster, peers: Sequence[str], before: str | None
+) -> Iterator[dict[str, Contestant]]:
+    """All of them, started once; whoever is not under load is idle. `before`: a commit whose service takes part."""
     with ExitStack() as stack:
         enter = stack.enter_context
         started = [enter(ours(cluster, OURS))]
         constant = "constant answer: no model, no record"
-        started.append(enter(service("constant", None, "constant", constant, None)))
+        started.append(enter(service(PROGRAMS / "constant", None, "constant", constant, None)))
         title = "naive: pool, BEGIN, two INSERTs, COMMIT"
-        started.append(enter(service("naive", migrate(cluster, "naive"), "naive", title, "naive")))
+        url = migrate(cluster, "naive")
+        started.append(enter(service(PROGRAMS / "naive", url, "naive", title, "naive")))
+        if before is not None:
+            program = earlier.build(before)
+            url = migrate(cluster, EARLIER, program)
+            title = f"Onrecord as of `{before}`"
+            started.append(enter(service(program, url, EARLIER, title, EARLIER)))
         migrate(cluster, "pgbench")
         scripts: Mapping[str, tuple[str, str]] = {
             "pgbench": ("pgbench, one statement", ONE_STATEMENT),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .contestants import OURS
+from .contestants import EARLIER, OURS
 from .history import LONG, SHORT
 from .rounds import SLOW_CONNECTIONS
 from .spread import Spread, mean, spread
@@ -40,6 +40,7 @@ def lines(results: Results) -> list[Line]:
     rounds = [one for one in results["rounds"] if one["valid"]]
     return [
         *_throughput(rounds),
+        *_earlier(rounds, results.get("before")),
         *_database(rounds),
         *_latency(rounds),
         *_inference(rounds),
@@ -80,6 +81,12 @@ def _throughput(rounds: list[Any]) -> list[Line]:
         ("mlserver", "MLServer, without a record", 40),
     ]
     return [_best_level(rounds, name, against, bound) for name, against, bound in peers]
+
+
+def _earlier(rounds: list[Any], commit: str | None) -> list[Line]:
+    if commit is None:
+        return []
+    return [_best_level(rounds, EARLIER, f"this service as of `{commit}`", 0.9)]
 
 
 def _best_level(rounds: list[Any], name: str, against: str, bound: float) -> Line:
