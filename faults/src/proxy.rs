@@ -1,11 +1,13 @@
 //! A proxy between the service and its PostgreSQL that delays, thins out, swallows and cuts what passes.
 
 mod answers;
+mod message;
+mod questions;
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use answers::Answers;
+use questions::Questions;
 
 /// What it does to every connection, in both directions; by default, nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -128,9 +131,13 @@ async fn connection(client: TcpStream, control: Arc<Control>) {
     let _ = client.set_nodelay(true).and(server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut answers = Answers::default();
+    let writes = Arc::new(AtomicBool::new(false));
+    let (mut questions, mut answers) = (Questions::new(Arc::clone(&writes)), Answers::new(writes));
     let reset = tokio::select! {
-        _ = pump(from_client, &to_server, &control, |data| (data.to_vec(), false)) => false,
+        _ = pump(from_client, &to_server, &control, |data| {
+            questions.hear(data);
+            (data.to_vec(), false)
+        }) => false,
         reset = pump(from_server, &to_client, &control, |data| {
             answers.pass(data, || control.loses_this())
         }) => reset,
