@@ -75,7 +75,7 @@ pub(crate) async fn controls(run: &Run, names: &[String]) -> anyhow::Result<bool
         let word = if caught { "caught" } else { "NOT CAUGHT" };
         say(&format!("{name}: {word}; expected {}; found {verdict}", control.expected));
         if !caught {
-            finding.failures.iter().take(5).for_each(|failure| say(&format!("  {failure}")));
+            finding.misses().take(5).for_each(|miss| say(&format!("  {miss}")));
         }
     }
     Ok(all_caught)

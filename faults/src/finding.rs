@@ -23,6 +23,8 @@ pub(crate) struct Finding {
     pub(crate) longest: Option<Duration>,
     /// What did not hold.
     pub(crate) failures: Vec<String>,
+    /// What took too long, or was too little in its time: of that the machine may be the cause.
+    pub(crate) late: Vec<String>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -46,6 +48,23 @@ impl Finding {
         }
     }
 
+    /// Requires that this holds, which hangs on how fast the machine is as well.
+    pub(crate) fn require_in_time(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.late.push(what());
+        }
+    }
+
+    /// Whether all that was required holds.
+    pub(crate) fn is_good(&self) -> bool {
+        self.failures.is_empty() && self.late.is_empty()
+    }
+
+    /// What does not hold, of either kind.
+    pub(crate) fn misses(&self) -> impl Iterator<Item = &String> {
+        self.failures.iter().chain(&self.late)
+    }
+
     pub(crate) fn note(&mut self, what: impl Into<String>) {
         self.notes.push(what.into());
     }
@@ -53,7 +72,7 @@ impl Finding {
     /// Adds a time until all was well again, which must be within what is promised.
     pub(crate) fn recovered(&mut self, what: &str, after: Duration) {
         self.recovery = self.recovery.max(Some(after));
-        self.require(after <= PROMISED, || {
+        self.require_in_time(after <= PROMISED, || {
             format!("{what}: well only after {:.2} s", after.as_secs_f64())
         });
     }
@@ -81,7 +100,7 @@ impl Finding {
         let (hung, pending) = (seen("timeout"), seen("pending"));
         if allowed != Allowed::Anything {
             let longest = self.longest.unwrap_or_default();
-            self.require(longest < PROMISED, || {
+            self.require_in_time(longest < PROMISED, || {
                 format!("an answer took {:.2} s", longest.as_secs_f64())
             });
             self.require(hung == 0, || format!("{hung} requests hung"));
@@ -120,7 +139,20 @@ impl Finding {
         self.refusal_p99 = self.refusal_p99.max(other.refusal_p99);
         self.longest = self.longest.max(other.longest);
         self.failures.extend(other.failures);
+        self.late.extend(other.late);
         self.notes.extend(other.notes);
+    }
+
+    /// Adds what an earlier try has found, in which nothing but time was wrong.
+    pub(crate) fn follow(&mut self, earlier: Self) {
+        if let (Some(before), Some(verdict)) = (earlier.verdict, &mut self.verdict) {
+            verdict.add(before);
+        }
+        for (status, count) in earlier.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.note(format!("tried again, as before: {}", earlier.late.join(", ")));
+        self.notes.extend(earlier.notes);
     }
 
     /// The share of 200 among what was sent in this time.

@@ -22,7 +22,7 @@ const HEAD: &str = "\
 pub(crate) async fn kills(run: &Run, n: usize) -> anyhow::Result<(String, bool)> {
     let mut random = run.seed.stream("kills");
     let mut table = HEAD.to_owned();
-    let mut failures = Vec::new();
+    let mut misses = Vec::new();
     say(HEAD.lines().next().unwrap_or_default());
     for (name, victim) in [("service", Victim::Service), ("PostgreSQL", Victim::Postgres)] {
         let mut total = Finding::default();
@@ -32,17 +32,17 @@ pub(crate) async fn kills(run: &Run, n: usize) -> anyhow::Result<(String, bool)>
             let finding = rounds(run, victim, group, &mut random).await?;
             let line = line(name, &format!("{}–{}", done + 1, done + group), &finding);
             say(&line);
-            for failure in &finding.failures {
-                say(&format!("  ✗ {failure}"));
+            for miss in finding.misses() {
+                say(&format!("  ✗ {miss}"));
             }
             let _ = writeln!(table, "{line}");
             total.absorb(finding);
             done += group;
         }
         let _ = writeln!(table, "{}", line(&format!("**{name}**"), &format!("**{n}**"), &total));
-        failures.extend(total.failures);
+        misses.extend(total.misses().cloned());
     }
-    let failed = !failures.is_empty();
+    let failed = !misses.is_empty();
     let mut text = format!(
         "# Kills\n\n\
          What `just faults kills --rounds {n}` found, with the seed {}. In each round 32 clients are at work when `kill -9` comes, after\n\
@@ -56,8 +56,8 @@ pub(crate) async fn kills(run: &Run, n: usize) -> anyhow::Result<(String, bool)>
     );
     if failed {
         text.push_str("\nWhat did not hold:\n\n");
-        for failure in failures {
-            let _ = writeln!(text, "- {failure}");
+        for miss in misses {
+            let _ = writeln!(text, "- {miss}");
         }
     }
     Ok((text, !failed))

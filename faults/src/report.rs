@@ -34,8 +34,8 @@ pub(crate) fn head() -> String {
 pub(crate) fn lines(ended: &Ended) -> String {
     let mut text = aligned(&cells(ended));
     if let Ending::Done(finding) = &ended.ending {
-        for failure in &finding.failures {
-            let _ = write!(text, "\n      ✗ {failure}");
+        for miss in finding.misses() {
+            let _ = write!(text, "\n      ✗ {miss}");
         }
     }
     for line in &ended.logs {
@@ -60,8 +60,8 @@ pub(crate) fn markdown(title: &str, seed: Seed, all: &[Ended]) -> String {
     for Ended { number, name, ending, .. } in all.iter().filter(failed) {
         let Ending::Done(finding) = ending else { continue };
         let _ = write!(text, "\n## Failed: {number} {name}\n\n");
-        for failure in &finding.failures {
-            let _ = writeln!(text, "- {failure}");
+        for miss in finding.misses() {
+            let _ = writeln!(text, "- {miss}");
         }
     }
     text
@@ -92,8 +92,7 @@ fn cells(ended: &Ended) -> [String; COLUMNS.len()] {
 }
 
 fn fill(cells: &mut [String; COLUMNS.len()], finding: &Finding) {
-    let good = finding.failures.is_empty();
-    if good { "ok" } else { "FAILED" }.clone_into(&mut cells[2]);
+    if finding.is_good() { "ok" } else { "FAILED" }.clone_into(&mut cells[2]);
     if let Some(verdict) = &finding.verdict {
         let figures = [
             verdict.acknowledged,

@@ -164,7 +164,7 @@ impl Scene {
         // What is told is counted before doubts are resolved by asking again.
         finding.told(&self.client.ledger().entries(), allowed);
         let answer = self.fresh().await?;
-        finding.require(matches!(answer, Outcome::Acknowledged(..)), || {
+        finding.require_in_time(matches!(answer, Outcome::Acknowledged(..)), || {
             format!("after the row a fresh request was told {answer:?}")
         });
         if self.run.abilities.keys {

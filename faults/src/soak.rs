@@ -59,7 +59,7 @@ pub(crate) async fn soak(run: Run, minutes: u64) -> anyhow::Result<Finding> {
                 begun.elapsed().as_secs(),
                 usage.resident_kb >> 10,
                 usage.descriptors,
-                finding.failures.len()
+                finding.misses().count()
             ));
         }
     }

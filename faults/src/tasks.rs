@@ -114,7 +114,7 @@ async fn single(name: &'static str, running: Running) -> Ended {
     let ended = Ended {
         number: 0,
         name,
-        ending: Ending::Done(finding),
+        ending: Ending::Done(Box::new(finding)),
         took: started.elapsed(),
         logs: Vec::new(),
     };

@@ -28,13 +28,13 @@ pub(super) async fn descriptors(run: Run) -> anyhow::Result<Finding> {
     }
     let connections = connecting.join_all().await;
     let connected = connections.iter().filter(|it| matches!(it, Ok(Ok(_)))).count();
-    finding.require(connected > 64, || format!("only {connected} connections"));
+    finding.require_in_time(connected > 64, || format!("only {connected} connections"));
     sleep(Duration::from_millis(500)).await;
     let (before, begun) = (scene.service.usage()?.cpu, Instant::now());
     sleep(Duration::from_secs(run.scaled(10, 3))).await;
     let cpu = (scene.service.usage()?.cpu - before).as_secs_f64() / begun.elapsed().as_secs_f64();
     finding.note(format!("{connected} connections, {:.1} % of a core meanwhile", 100.0 * cpu));
-    finding.require(cpu <= 0.1, || format!("it takes {:.0} % of a core", 100.0 * cpu));
+    finding.require_in_time(cpu <= 0.1, || format!("it takes {:.0} % of a core", 100.0 * cpu));
     drop(connections);
     let work = scene.work(4);
     finding.recovered("with descriptors again", scene.well(&work.load).await?);

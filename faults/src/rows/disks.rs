@@ -163,7 +163,7 @@ pub(super) async fn flush_fails(run: Run) -> anyhow::Result<Finding> {
     let panics =
         fs::read_to_string(scene.postgres.log()).context("no log")?.matches("PANIC").count();
     finding.note(format!("{panics} panics, {starts} starts"));
-    finding.require(panics > 0, || "no flush failed".to_owned());
+    finding.require_in_time(panics > 0, || "no flush failed".to_owned());
     scene.postgres.wrapper.clear();
     if scene.postgres.is_running() {
         scene.postgres.stop(Signal::SIGQUIT).await?;

@@ -88,5 +88,6 @@ pub(super) fn check_windows(entries: &[Entry], outages: &[(Away, bool)], finding
     finding.require(acknowledged == 0, || {
         format!("{acknowledged} answers 200 while the database was away")
     });
-    finding.require(late == 0, || format!("{late} requests were refused after all was well"));
+    finding
+        .require_in_time(late == 0, || format!("{late} requests were refused after all was well"));
 }

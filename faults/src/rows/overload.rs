@@ -84,10 +84,10 @@ pub(super) async fn overload(run: Run) -> anyhow::Result<Finding> {
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let offered = within.len() as f64 / (end - begun).as_secs_f64();
     finding.note(format!("peak {peak:.0}/s, offered {offered:.0}/s, goodput {good:.0}/s"));
-    finding.require(offered >= 8.0 * peak, || "less than eightfold was offered".to_owned());
-    finding.require(good >= 0.9 * peak, || format!("goodput {good:.0}/s of {peak:.0}/s"));
+    finding.require_in_time(offered >= 8.0 * peak, || "less than eightfold was offered".to_owned());
+    finding.require_in_time(good >= 0.9 * peak, || format!("goodput {good:.0}/s of {peak:.0}/s"));
     let at_once = percentile(&mut refusals, 0.99).unwrap_or_default();
-    finding.require(at_once <= AT_ONCE, || {
+    finding.require_in_time(at_once <= AT_ONCE, || {
         format!(
             "{} refusals, the 99th percentile after {:.2} s",
             refusals.len(),

@@ -77,7 +77,8 @@ pub(super) async fn locked_out(run: Run) -> anyhow::Result<Finding> {
             sleep(Duration::from_millis(50)).await;
             ready = scene.client.get("/health/ready").await?.0;
         }
-        finding.require(ready == 503, || format!("{what}: /health/ready still said {ready}"));
+        finding
+            .require_in_time(ready == 503, || format!("{what}: /health/ready still said {ready}"));
         sleep(Duration::from_secs(run.scaled(10, 2))).await;
         admin.batch_execute(&mend).await?;
         finding.recovered(what, scene.well(&work.load).await?);

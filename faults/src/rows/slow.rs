@@ -109,11 +109,12 @@ async fn attack(run: Run, way: Way) -> anyhow::Result<Finding> {
         elsewhere.as_secs_f64() * 1e3,
         during.as_secs_f64() * 1e3
     ));
-    finding.require(most >= SLOW / 2, || format!("{name}: only {most} slow clients at once"));
-    finding.require(closed.is_some_and(|closed| closed <= by), || {
+    finding
+        .require_in_time(most >= SLOW / 2, || format!("{name}: only {most} slow clients at once"));
+    finding.require_in_time(closed.is_some_and(|closed| closed <= by), || {
         format!("{name}: the slow clients were not all sent away within {} s", by.as_secs())
     });
-    finding.require(during <= 3 * before.max(elsewhere), || {
+    finding.require_in_time(during <= 3 * before.max(elsewhere), || {
         format!("{name}: the 99th percentile of others went from {elsewhere:?} to {during:?}")
     });
     let others =
