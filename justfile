@@ -66,6 +66,8 @@ bench *args:
 # `--seed N` repeats the choices of a run. Most rows need root.
 [group('verify')]
 faults *args:
+    cargo build -p api -p faults --features api/fail-points
+    cp target/debug/api target/debug/api-with-fail-points
     cargo build -p api -p faults
     target/debug/faults {{ args }}
 

@@ -1,6 +1,6 @@
 //! What the service can do: what it cannot do yet is not tested, and said so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -16,6 +16,8 @@ pub(crate) struct Abilities {
     pub(crate) ledger: bool,
     /// `--spool-dir`.
     pub(crate) spool: bool,
+    /// Whether there is a build of it beside that can be made to panic.
+    pub(crate) fail_points: bool,
 }
 
 impl Abilities {
@@ -32,6 +34,14 @@ impl Abilities {
             keys: document.to_lowercase().contains("idempotency-key"),
             ledger: document.contains("\"/ledger\""),
             spool: ask("--help").await?.contains("--spool-dir"),
+            fail_points: with_fail_points(program).exists(),
         })
     }
+}
+
+/// Where the build of a program lies that can be made to panic.
+pub(crate) fn with_fail_points(program: &Path) -> PathBuf {
+    let mut name = program.file_name().unwrap_or_default().to_owned();
+    name.push("-with-fail-points");
+    program.with_file_name(name)
 }

@@ -77,6 +77,20 @@ impl Client {
         Ok(told.outcome)
     }
 
+    /// The same, of a service that fails on purpose: a 500 with problem details is a refusal then, after which nothing may
+    /// be on the record.
+    pub(crate) async fn send_to_broken(&self, attempt: &Attempt) -> anyhow::Result<Outcome> {
+        let place = self.ledger.note(attempt)?;
+        let outcome = match self.tell(attempt).await.outcome {
+            Outcome::Violation(500, body) if body.contains("\"status\":500") => {
+                Outcome::Refused(500)
+            }
+            other => other,
+        };
+        self.ledger.settle(place, outcome.clone())?;
+        Ok(outcome)
+    }
+
     /// Sends it without a note, as a retry does.
     pub(crate) async fn tell(&self, attempt: &Attempt) -> Told {
         self.tell_at(&self.address.url(""), attempt).await

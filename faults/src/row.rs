@@ -37,6 +37,8 @@ pub(crate) enum Need {
     Keys,
     /// `--spool-dir`.
     Spool,
+    /// A build with the feature `fail-points`.
+    FailPoints,
 }
 
 /// How a row ended.
@@ -124,6 +126,9 @@ impl Need {
             Self::File(path) => (Path::new(path).exists(), format!("needs {path}")),
             Self::Keys => (run.abilities.keys, "not there yet: Idempotency-Key".to_owned()),
             Self::Spool => (run.abilities.spool, "not there yet: --spool-dir".to_owned()),
+            Self::FailPoints => {
+                (run.abilities.fail_points, "needs a build with fail points beside it".to_owned())
+            }
         };
         (!there).then_some(what)
     }

@@ -10,6 +10,7 @@ mod models;
 mod network;
 mod outage;
 mod overload;
+mod panics;
 mod refusing;
 mod replicas;
 mod sessions;
@@ -158,18 +159,21 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row(
         29,
+        "panics",
+        "a handler panics, or the model, in the middle of every other request",
+        &[Need::FailPoints],
+        |run| Box::pin(panics::panics(run)),
+    ),
+    row(
+        30,
         "model-fails",
         "a model that overflows while it predicts: 500 and no record",
         &[],
         |run| Box::pin(models::failing(run)),
     ),
-    row(
-        31,
-        "model-damaged",
-        "model files with NaN, cut, with flipped bits (30 and 31)",
-        &[],
-        |run| Box::pin(models::damaged(run)),
-    ),
+    row(31, "model-damaged", "model files with NaN, cut, with flipped bits", &[], |run| {
+        Box::pin(models::damaged(run))
+    }),
     row(
         33,
         "clock-jumps",

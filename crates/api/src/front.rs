@@ -35,8 +35,9 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         Self { inner, contract, admission: Admission::default(), log: LogBudget::new() }
     }
 
-    /// Calls the endpoint; an error or a panic becomes a problem.
+    /// Calls the endpoint; an error becomes a problem.
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
+        request.extensions_mut().insert(Arrived(Utc::now()));
         authority::check(&request)?;
         let _admitted = self.admission.of(&request)?;
         let query = self.contract.check_query(&request);
@@ -46,11 +47,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         }
         query?;
         let uri = request.uri().clone();
-        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.to_problem(error, uri.path())),
-            Err(_panic) => Err(Problem::internal("the handler of the request panicked")),
-        }
+        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
     }
 
     /// One line per request that failed, as far as the budget goes; it never holds what was sent.
@@ -105,14 +102,15 @@ impl<E: Endpoint<Output = Response>> Front<E> {
 impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Self::Output> {
+    async fn call(&self, request: Request) -> poem::Result<Self::Output> {
         let started = Instant::now();
-        request.extensions_mut().insert(Arrived(Utc::now()));
         let request_id = request_id::of(&request);
         let method = request.method().clone();
         let uri = request.uri().clone();
 
-        let answered = self.answer(request).await;
+        let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
+        let answered = answered
+            .unwrap_or_else(|_panic| Err(Problem::internal("answering the request panicked")));
         let cause = answered.as_ref().err().and_then(Problem::cause);
         let elapsed_ms = started.elapsed().as_secs_f64() * 1_000.0;
         let status = answered.as_ref().map_or_else(Problem::status, Response::status);

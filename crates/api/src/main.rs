@@ -17,6 +17,9 @@ const TASKS_BETWEEN_LOOKS: u32 = 16;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
+    // What FAILPOINTS says is to fail, until it is dropped.
+    #[cfg(feature = "fail-points")]
+    let _failing = fail::FailScenario::setup();
     api::init_telemetry(settings.log_format);
     let done = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads.get())

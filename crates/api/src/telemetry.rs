@@ -1,7 +1,9 @@
-//! Logging: to standard error, one line per event.
+//! Logging: to standard error, one line per event, panics included.
 
 use std::io::{IsTerminal, stderr};
+use std::panic;
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 use crate::LogFormat;
@@ -20,4 +22,8 @@ pub fn init(format: Option<LogFormat>) {
         LogFormat::Pretty => builder.with_ansi(terminal).init(),
         LogFormat::Json => builder.json().init(),
     }
+    panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        error!(location, "panicked: {}", panic.payload_as_str().unwrap_or("for an unknown reason"));
+    }));
 }

@@ -40,6 +40,10 @@ pub enum Error {
     #[error("the model failed to predict")]
     Model(#[source] Arc<inference::Error>),
 
+    /// Predicting the data of this request panicked. Nothing was recorded.
+    #[error("the model panicked")]
+    Panicked,
+
     /// The recorder has stopped.
     #[error("the recorder has stopped")]
     Stopped,

@@ -46,7 +46,7 @@ impl Job {
 
     /// It is certain that there is no record.
     pub(crate) fn unrecorded(self, error: Error) {
-        let failed = matches!(error, Error::Refused(_) | Error::Model(_));
+        let failed = matches!(error, Error::Refused(_) | Error::Model(_) | Error::Panicked);
         self.stake.settle(if failed { State::Failed } else { State::Refused });
         reply(self.reply, Err(error));
     }

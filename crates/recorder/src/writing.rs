@@ -1,11 +1,12 @@
 //! The writer: takes what is waiting as one batch, predicts it, has it settled, and keeps trying while the database is away.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::Measurements;
+use domain::{Measurements, Prediction};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use inference::Model;
@@ -263,7 +264,7 @@ impl Writing {
     fn predict(&self, jobs: Vec<Job>) -> Batch {
         let rows: Vec<Measurements> =
             jobs.iter().flat_map(|job| job.rows.iter().copied()).collect();
-        let together = self.model.predict_batch(&rows);
+        let together = self.predictions(&rows);
 
         let mut records = Vec::with_capacity(rows.len());
         let mut predicted = Vec::with_capacity(jobs.len());
@@ -276,12 +277,12 @@ impl Writing {
                 Ok(predictions) => {
                     records.extend(job.records(&predictions[own], &self.model_version));
                 }
-                Err(_) => match self.model.predict_batch(&job.rows) {
+                Err(_) => match self.predictions(&job.rows) {
                     Ok(predictions) => {
                         records.extend(job.records(&predictions, &self.model_version));
                     }
                     Err(error) => {
-                        job.unrecorded(Error::Model(Arc::new(error)));
+                        job.unrecorded(error);
                         continue;
                     }
                 },
@@ -289,6 +290,18 @@ impl Writing {
             predicted.push((job, records.len() - start));
         }
         Batch::new(predicted, records)
+    }
+
+    /// What the model makes of these rows. A panic ends there: else it would end the writer, and with it the service.
+    fn predictions(&self, rows: &[Measurements]) -> Result<Vec<Prediction>, Error> {
+        // A model never changes, so what panics leaves nothing behind in it.
+        catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(feature = "fail-points")]
+            fail::fail_point!("recorder::predict");
+            self.model.predict_batch(rows)
+        }))
+        .map_err(|_panic| Error::Panicked)?
+        .map_err(|error| Error::Model(Arc::new(error)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows 29 to 31: models that fail while they predict, and files that are no model.
+//! Rows 30 and 31: models that fail while they predict, and files that are no model.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,7 +52,7 @@ async fn takes(run: &Run, model: &Path) -> anyhow::Result<Result<(), String>> {
     })
 }
 
-/// Rows 29 and 30: weights so large that predicting overflows for every row: 500, nothing on the record, and the service
+/// Row 30: weights so large that predicting overflows for every row: 500, nothing on the record, and the service
 /// lives. The file itself is in order, so it may also be refused at start.
 pub(super) async fn failing(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
@@ -68,16 +68,9 @@ pub(super) async fn failing(run: Run) -> anyhow::Result<Finding> {
     let times = run.scaled(1_000, 100);
     for number in 0..times {
         let attempt = scene.client.ledger().attempt(if number % 4 == 0 { 5 } else { 1 }, None);
-        let place = scene.client.ledger().note(&attempt)?;
-        let told = scene.client.tell(&attempt).await.outcome;
-        let outcome = match told {
-            // Certain: it must not be on the record.
-            Outcome::Violation(500, _) => Outcome::Refused(500),
-            other => other,
-        };
+        let outcome = scene.client.send_to_broken(&attempt).await?;
         failed += usize::from(matches!(outcome, Outcome::Refused(500)));
         finding.require(!matches!(outcome, Outcome::Violation(..)), || format!("{outcome:?}"));
-        scene.client.ledger().settle(place, outcome)?;
     }
     finding.note(format!("{failed} of {times} were told 500"));
     finding.require(failed > 0, || "no prediction failed".to_owned());
@@ -92,7 +85,7 @@ pub(super) async fn failing(run: Run) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// Rows 30 and 31: files with NaN and infinity, cut files, flipped bits, headers that lie: refused with a message, or,
+/// Row 31: files with NaN and infinity, cut files, flipped bits, headers that lie: refused with a message, or,
 /// when a flipped bit leaves a model, taken; never a panic.
 pub(super) async fn damaged(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();

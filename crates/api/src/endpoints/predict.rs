@@ -82,6 +82,8 @@ impl Endpoints {
         operation: &str,
         render: Render,
     ) -> Result<Predicted<T>, Problem> {
+        #[cfg(feature = "fail-points")]
+        fail::fail_point!("api::record");
         let once = key.map(|key| {
             let model = Arc::clone(&self.model);
             Once {
@@ -125,7 +127,9 @@ fn unrecorded(error: recorder::Error) -> Problem {
             let detail = "the Idempotency-Key was used for another request; nothing was recorded";
             return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         }
-        recorder::Error::Refused(_) | recorder::Error::Model(_) => return Problem::internal(error),
+        recorder::Error::Refused(_) | recorder::Error::Model(_) | recorder::Error::Panicked => {
+            return Problem::internal(error);
+        }
     };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).because(error)
 }
