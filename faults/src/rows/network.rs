@@ -1,5 +1,6 @@
 //! Rows 8 to 11: the network between the service and its database.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -16,6 +17,21 @@ use crate::scene::{Scene, Setup};
 /// When a connection into a black hole is given up: `tcp_user_timeout` of the service, and a second.
 const REAPED: Duration = Duration::from_secs(6);
 
+/// The connections on which what was sent is not acknowledged for a while, once there are any: those that are idle lose
+/// nothing, and may stay.
+async fn stuck(pid: u32, port: u16) -> BTreeSet<String> {
+    let begun = Instant::now();
+    let mut stuck = BTreeSet::new();
+    while stuck.is_empty() && begun.elapsed() < REAPED {
+        stuck = unacknowledged(pid, port);
+        for _ in 0..5 {
+            sleep(Duration::from_millis(50)).await;
+            stuck = &stuck & &unacknowledged(pid, port);
+        }
+    }
+    stuck
+}
+
 /// Row 8: packets vanish, both ways, by the kernel and then by the proxy.
 pub(super) async fn black_hole(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
@@ -25,9 +41,7 @@ pub(super) async fn black_hole(run: Run) -> anyhow::Result<Finding> {
     work.load.acknowledged(100).await?;
     let (pid, port) = (scene.service.pid()?, scene.postgres.port);
     let reaped = tokio::spawn(async move {
-        // By now what is under way waits in vain; idle connections lose nothing and may stay.
-        sleep(Duration::from_secs(1)).await;
-        let stuck = unacknowledged(pid, port);
+        let stuck = stuck(pid, port).await;
         let begun = Instant::now();
         while sockets(pid, port).intersection(&stuck).next().is_some()
             && begun.elapsed() < 3 * REAPED
