@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::finding::Finding;
 use crate::ledger::Outcome;
 use crate::resources::children;
+use crate::row::{Need, Row};
 use crate::run::Run;
 use crate::scene::{Scene, Setup};
 
@@ -26,8 +27,17 @@ const CALLS: &str = "trace=fdatasync,fsync,recvfrom,read,readv,recvmsg,sendto,wr
 /// How many requests are followed, one after the other, so that it is certain what belongs to which.
 const REQUESTS: usize = 100;
 
+/// The check, told as a row of the matrix.
+pub(crate) const ORDER: Row = Row {
+    number: 0,
+    name: "order",
+    does: "the WAL is flushed before each 200 leaves",
+    needs: &[Need::Program("strace")],
+    run: |run| Box::pin(flushed_before_answered(run)),
+};
+
 /// Follows requests, and requires of each that its WAL was flushed in between; then breaks the flush, which must show.
-pub(crate) async fn flushed_before_answered(run: Run) -> anyhow::Result<Finding> {
+async fn flushed_before_answered(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
     let kept = follow(&run, Vec::new()).await?;
     finding.note(format!(

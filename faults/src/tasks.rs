@@ -13,7 +13,7 @@ use crate::controls::controls;
 use crate::finding::Finding;
 use crate::installation::Installation;
 use crate::kills::kills;
-use crate::order::flushed_before_answered;
+use crate::order::ORDER;
 use crate::report;
 use crate::row::{Ended, Ending, Row, Running};
 use crate::rows::ROWS;
@@ -29,9 +29,15 @@ pub(crate) fn say(text: &str) {
 
 /// Says which rows there are.
 pub(crate) fn list() {
-    for Row { number, name, does, .. } in ROWS {
+    for Row { number, name, does, .. } in all() {
+        let number = if number > 0 { number.to_string() } else { String::new() };
         say(&format!("{number:>3}  {name:<20}  {does}"));
     }
+}
+
+/// Every row, and what ends a run of all of them.
+fn all() -> impl Iterator<Item = Row> {
+    ROWS.iter().copied().chain([ORDER])
 }
 
 /// Does it, and says whether all went well.
@@ -57,7 +63,7 @@ pub(crate) async fn carry_out(arguments: Arguments, scratch: PathBuf) -> anyhow:
     let run = Run::new(installation, scratch, seed, quick, program, abilities);
     let title = if quick { "Faults, the quick run" } else { "Faults" };
     match task {
-        Task::All | Task::Quick => run_rows(&run, ROWS.iter().copied(), title, &arguments).await,
+        Task::All | Task::Quick => run_rows(&run, all(), title, &arguments).await,
         Task::Rows { names, .. } => run_rows(&run, chosen(&names)?, title, &arguments).await,
         Task::List => Ok(true),
         Task::Controls { names } => controls(&run, &names).await,
@@ -70,17 +76,14 @@ pub(crate) async fn carry_out(arguments: Arguments, scratch: PathBuf) -> anyhow:
             let soaking = single("soak", Box::pin(soak(run.clone(), minutes)));
             Ok(conclude(&run, &[soaking.await], "Faults, the soak", &arguments)?)
         }
-        Task::Order => {
-            let following = single("order", Box::pin(flushed_before_answered(run.clone())));
-            Ok(conclude(&run, &[following.await], "Faults, the order", &arguments)?)
-        }
+        Task::Order => run_rows(&run, [ORDER], "Faults, the order", &arguments).await,
     }
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<Row>> {
     let find = |name: &String| {
-        let known = |row: &&Row| row.name == name || row.number.to_string() == *name;
-        let rows: Vec<_> = ROWS.iter().filter(known).copied().collect();
+        let known = |row: &Row| row.name == name || row.number.to_string() == *name;
+        let rows: Vec<_> = all().filter(known).collect();
         ensure!(!rows.is_empty(), "there is no row {name}; `list` names them");
         Ok(rows)
     };
