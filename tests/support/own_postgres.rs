@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use postmaster::{Postmaster, Settings};
 use tempfile::TempDir;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::eventually;
@@ -22,7 +23,7 @@ pub(crate) struct OwnPostgres {
     cluster: PathBuf,
     config: Config,
     url: String,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl OwnPostgres {
@@ -44,7 +45,7 @@ impl OwnPostgres {
         let url = format!("postgresql://{user}@/{name}?host={}&port={port}", socket.display());
         let mut config = Config::new();
         config.host_path(socket).port(port).user(user).dbname(name);
-        let mut postgres = Self { server: None, cluster, config, url, _home: home };
+        let mut postgres = Self { server: None, cluster, config, url, home: home };
         postgres.start_again().await;
         postgres
     }
@@ -80,6 +81,41 @@ impl OwnPostgres {
         self.server = Some(command.spawn().unwrap());
         eventually("PostgreSQL accepts connections", async || self.try_connect().await.is_some())
             .await;
+    }
+
+    /// Makes a standby of it, which streams what is written to it; for that it is stopped for a moment.
+    pub(crate) async fn standby(&mut self) -> Self {
+        self.crash().await;
+        let home = home();
+        let (from, to) = (self.home.path().to_owned(), home.path().to_owned());
+        let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(&to).status().unwrap();
+        assert!(copied.success());
+        let elsewhere = |text: &str| text.replace(from.to_str().unwrap(), to.to_str().unwrap());
+        let cluster = PathBuf::from(elsewhere(self.cluster.to_str().unwrap()));
+        let options = fs::read_to_string(cluster.join("postmaster.opts")).unwrap();
+        fs::write(cluster.join("postmaster.opts"), elsewhere(&options)).unwrap();
+        fs::write(cluster.join("standby.signal"), "").unwrap();
+        let _ = fs::remove_file(cluster.join("postmaster.pid"));
+        let (Some(Host::Unix(socket)), Some(port), Some(user)) = (
+            self.config.get_hosts().first(),
+            self.config.get_ports().first(),
+            self.config.get_user(),
+        ) else {
+            panic!("{:?}", self.config)
+        };
+        let primary =
+            format!("primary_conninfo = 'host={} port={port} user={user}'", socket.display());
+        fs::write(cluster.join("postgresql.auto.conf"), primary).unwrap();
+        stop_with_this_process(&cluster, home.path());
+
+        let mut config = Config::new();
+        config.host_path(elsewhere(socket.to_str().unwrap())).port(*port).user(user);
+        config.dbname(self.config.get_dbname().unwrap());
+        let url = elsewhere(&self.url);
+        self.start_again().await;
+        let mut standby = Self { server: None, cluster, config, url, home };
+        standby.start_again().await;
+        standby
     }
 
     /// Ends it at once and without any tidying, as a crash does, and waits until it is gone.

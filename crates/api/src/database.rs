@@ -7,12 +7,16 @@ use postmaster::Postmaster;
 use storage::Database;
 use tokio::task::spawn_blocking;
 
-use crate::Settings;
+use crate::{Pooler, Settings};
 
 /// The database in use, and the private PostgreSQL if it is one.
 #[derive(Debug)]
 pub(crate) struct Located {
     pub(crate) database: Database,
+    /// The same, for the user who owns the tables.
+    pub(crate) maintenance: Database,
+    /// A replica to read from.
+    pub(crate) replica: Option<Database>,
     /// A shell command that opens it.
     pub(crate) psql: String,
     pub(crate) private: Option<Postmaster>,
@@ -20,16 +24,31 @@ pub(crate) struct Located {
 
 /// Takes the database that is configured; only if none is, starts a private one.
 pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
-    if let Some(url) = &settings.database_url {
+    let record = &settings.record;
+    let maintenance = record.maintenance_database_url.as_ref();
+    let maintenance =
+        maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
+    let replica = record.read_database_url.as_ref();
+    let replica = replica.map(|url| from_url("READ_DATABASE_URL", url)).transpose()?;
+    let located = |database: Database, psql: String, private| {
+        let (database, replica) = match record.database_pooler {
+            Pooler::None => (database, replica),
+            Pooler::Transaction => (database.behind_pooler(), replica.map(Database::behind_pooler)),
+        };
+        let maintenance = maintenance.unwrap_or_else(|| database.clone());
         ensure!(
-            !url.is_empty(),
-            "DATABASE_URL is set, but empty; unset it to use a private PostgreSQL"
+            !maintenance.is_pooled(),
+            "the database is behind a pooler; MAINTENANCE_DATABASE_URL must name the server itself"
         );
-        let database = Database::from_url(url).context("DATABASE_URL cannot be used")?;
-        return Ok(Located { database, psql: "psql $DATABASE_URL".to_owned(), private: None });
+        Ok(Located { database, maintenance, replica, psql, private })
+    };
+
+    if let Some(url) = &record.database_url {
+        let database = from_url("DATABASE_URL", url)?;
+        return located(database, "psql $DATABASE_URL".to_owned(), None);
     }
     if let Some(database) = from_libpq_variables()? {
-        return Ok(Located { database, psql: "psql".to_owned(), private: None });
+        return located(database, "psql".to_owned(), None);
     }
     let private = postmaster::Settings {
         data_dir: settings.data_dir.clone(),
@@ -45,7 +64,12 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
         None,
         Some(postmaster.database()),
     );
-    Ok(Located { database, psql: postmaster.psql(), private: Some(postmaster) })
+    located(database, postmaster.psql(), Some(postmaster))
+}
+
+fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {
+    ensure!(!url.is_empty(), "{variable} is set, but empty; unset it to do without");
+    Database::from_url(url).with_context(|| format!("{variable} cannot be used"))
 }
 
 /// The database that libpq's variables name, if any of them is set.

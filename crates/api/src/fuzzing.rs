@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use chrono::Utc;
@@ -45,7 +44,7 @@ impl Away {
         let model = Arc::new(Model::embedded()?);
         let nowhere = Database::from_parts(Some("/nowhere"), None, Some("nobody"), None, None);
         let store = Store::new(nowhere)?;
-        let writer = store.writer(Duration::from_secs(1))?;
+        let writer = store.writer()?;
         let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, Limits::default());
         let endpoints = Endpoints { model, recorder, store, spool: None, started: Utc::now() };
         let routes = routes(endpoints, &Document::generate()?)?.boxed();

@@ -30,8 +30,9 @@ mod shutdown;
 mod stored;
 mod strict;
 mod telemetry;
+mod upkeep;
 
 pub use document::Document;
-pub use service::{migrate, serve};
-pub use settings::{Command, LogFormat, Settings};
+pub use service::{keep_up, migrate, serve};
+pub use settings::{Command, LogFormat, Pooler, RecordSettings, Settings};
 pub use telemetry::init as init_telemetry;

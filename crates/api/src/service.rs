@@ -8,26 +8,22 @@ use chrono::Utc;
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
-use storage::Store;
+use storage::{Store, Upkeep};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::routes::routes;
 use crate::server::{self, Server};
 use crate::shutdown::Shutdown;
-use crate::{Document, Settings};
+use crate::{Document, Settings, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// For how long the writing of what is in doubt is tried after that.
 const GRACE_IN_DOUBT: Duration = Duration::from_secs(2);
-
-/// How often expired answers are deleted.
-const FORGETTING: Duration = Duration::from_secs(60);
 
 /// Runs the service until it is asked to stop.
 ///
@@ -55,9 +51,42 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Fails if the database cannot be used or a migration fails.
 pub async fn migrate(settings: Settings) -> anyhow::Result<()> {
     let located = database::locate(&settings).await?;
-    let migrated = async { prepare(&Store::new(located.database.clone())?).await }.await;
+    let migrated =
+        async { prepare(&located, &store_in(&located)?, &upkeep_of(&settings, &located)?).await };
+    let migrated = migrated.await;
     let stopped = stop_private(located).await;
     migrated.and(stopped)
+}
+
+/// Does once what the service does now and again, for a record that is served by those who may not.
+///
+/// # Errors
+///
+/// Fails if the database cannot be used, or something is not done.
+pub async fn keep_up(settings: Settings) -> anyhow::Result<()> {
+    let located = database::locate(&settings).await?;
+    let kept_up = async {
+        let upkeep = upkeep_of(&settings, &located)?;
+        prepare(&located, &store_in(&located)?, &upkeep).await?;
+        let done = upkeep.pass_in_turn(Utc::now()).await.context("the record was not kept up")?;
+        upkeep::tell(&done);
+        Ok(())
+    };
+    let kept_up = kept_up.await;
+    let stopped = stop_private(located).await;
+    kept_up.and(stopped)
+}
+
+fn store_in(located: &Located) -> anyhow::Result<Store> {
+    let store = Store::new(located.database.clone())?;
+    Ok(match &located.replica {
+        Some(replica) => store.reading_from(replica)?,
+        None => store,
+    })
+}
+
+fn upkeep_of(settings: &Settings, located: &Located) -> anyhow::Result<Upkeep> {
+    Ok(Upkeep::new(located.maintenance.clone(), settings.record.rules())?)
 }
 
 fn load_model(settings: &Settings) -> anyhow::Result<Model> {
@@ -72,23 +101,25 @@ fn load_model(settings: &Settings) -> anyhow::Result<Model> {
 }
 
 /// Makes sure that the database can be reached and has the schema of this program.
-async fn prepare(store: &Store) -> anyhow::Result<()> {
-    let database = store.database();
+async fn prepare(located: &Located, store: &Store, upkeep: &Upkeep) -> anyhow::Result<()> {
+    let Located { database, maintenance, .. } = located;
     store
         .wait_until_reachable()
         .await
         .with_context(|| format!("the database cannot be used ({database})"))?;
-    let applied = store
+    let applied = upkeep
         .migrate()
         .await
-        .with_context(|| format!("the database cannot be used ({database})"))?;
+        .with_context(|| format!("the database cannot be used ({maintenance})"))?;
     for migration in &applied {
         info!("applied migration {migration}");
     }
     if applied.is_empty() {
         info!("the schema is up to date");
     }
-    store.check().await.with_context(|| format!("the database cannot be used ({database})"))
+    store.check().await.with_context(|| format!("the database cannot be used ({database})"))?;
+    upkeep::first(upkeep).await;
+    Ok(())
 }
 
 async fn serve_from(
@@ -99,20 +130,21 @@ async fn serve_from(
     server: Server,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let store = Store::new(located.database.clone())?;
+    let store = store_in(located)?;
+    let upkeep = upkeep_of(settings, located)?;
     tokio::select! {
-        prepared = prepare(&store) => prepared?,
+        prepared = prepare(located, &store, &upkeep) => prepared?,
         // Another process may be migrating for minutes. What is interrupted here is rolled back.
         signal = shutdown.requested() => {
             info!("{signal}: stopping before anything was served");
             return Ok(());
         }
     }
-    let writer = store.writer(settings.idempotency_ttl)?;
+    let writer = store.writer()?;
     let spool = open_spool(settings).await?;
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default());
-    let forgetting = tokio::spawn(forget(store.clone(), settings.idempotency_ttl));
+    let keeping_up = tokio::spawn(upkeep::keep_on(upkeep));
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
@@ -138,7 +170,7 @@ async fn serve_from(
         bail!("the recorder ended before it was asked to");
     }
     recorder.close(GRACE_IN_DOUBT).await;
-    forgetting.abort();
+    keeping_up.abort();
     store.close();
     if let Some(spool) = spool {
         spool.close().await;
@@ -185,21 +217,6 @@ async fn open_spool(settings: &Settings) -> anyhow::Result<Option<Spool>> {
         warn!(quarantined, "entries of the spool are in quarantine since an earlier run");
     }
     Ok(Some(spool))
-}
-
-/// Deletes kept answers that have expired, now and again.
-async fn forget(store: Store, answers_kept: Duration) {
-    loop {
-        match store.forget_answers(answers_kept).await {
-            Ok(0) => {}
-            Ok(n) => debug!("deleted {n} expired answers"),
-            Err(error) => debug!(
-                error = &error as &dyn std::error::Error,
-                "expired answers were not deleted; trying again later"
-            ),
-        }
-        sleep(FORGETTING).await;
-    }
 }
 
 /// Waits for the task to end, without taking its result.

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+mod record;
+
+pub use record::{Pooler, RecordSettings};
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
 #[derive(Debug, Clone, Parser)]
@@ -19,12 +22,9 @@ pub struct Settings {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
     pub listen: SocketAddr,
 
-    /// The database of the record, as postgresql://user:password@host:port/name
-    ///
-    /// Without it the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private
-    /// PostgreSQL is created in the data directory and runs as long as the service does.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
-    pub database_url: Option<String>,
+    /// Where the record is, and for how long it is kept.
+    #[command(flatten)]
+    pub record: RecordSettings,
 
     /// The directory of the private PostgreSQL
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
@@ -44,10 +44,6 @@ pub struct Settings {
     /// other: answers become less even.
     #[arg(long, env = "THREADS", default_value_t = default_threads(), global = true)]
     pub threads: NonZeroUsize,
-
-    /// For how many seconds the answer to a request with an Idempotency-Key is kept; default: a day
-    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "86400", value_parser = seconds, global = true)]
-    pub idempotency_ttl: Duration,
 
     /// A directory on this machine for predictions while PostgreSQL is away; without it they are refused then
     ///
@@ -74,6 +70,10 @@ pub enum Command {
     Serve,
     /// Bring the schema of the database up to date, and stop
     Migrate,
+    /// Do what the record needs from time to time, and stop: migrate, make partitions, drop old ones, delete expired answers
+    ///
+    /// The service sees to it itself, unless its user may not.
+    Upkeep,
     /// Print the OpenAPI document
     Openapi {
         /// As YAML instead of JSON
@@ -89,13 +89,6 @@ pub enum LogFormat {
     Pretty,
     /// For programs: one JSON object per line.
     Json,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be whole seconds, from 1 to 31536000 (a year)".to_owned()),
-    }
 }
 
 fn default_threads() -> NonZeroUsize {

@@ -10,12 +10,14 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 ///
 /// It has the severity, SQLSTATE and message of a refusal by the server, but not its DETAIL, which quotes the
 /// row that was refused: what users send belongs into the record and not into the log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cause {
     words: String,
     sql_state: Option<SqlState>,
     /// Whether the connection is gone, or the server ends it with this.
     closed: bool,
+    /// Whether a row came to a partition that did not take it any more: one had been made for it meanwhile.
+    misrouted: bool,
 }
 
 impl Cause {
@@ -39,8 +41,12 @@ impl Cause {
         self.closed || self.sql_state.as_ref().is_none_or(lost)
     }
 
+    pub(crate) fn is_misrouted(&self) -> bool {
+        self.misrouted
+    }
+
     fn of(error: &(dyn StdError + 'static)) -> Self {
-        let mut cause = Self { words: String::new(), sql_state: None, closed: false };
+        let mut cause = Self::default();
         let mut link = Some(error);
         while let Some(error) = link {
             if let Some(refusal) = error.downcast_ref::<DbError>() {
@@ -52,6 +58,9 @@ impl Cause {
                     refusal.message()
                 ));
                 cause.sql_state = Some(code.clone());
+                // A check of a table has a name, that of a partition's bounds has none.
+                cause.misrouted |=
+                    *code == SqlState::CHECK_VIOLATION && refusal.constraint().is_none();
                 let severity = refusal.parsed_severity();
                 cause.closed |= matches!(severity, Some(Severity::Fatal | Severity::Panic));
             } else if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
@@ -99,11 +108,11 @@ impl From<PoolError> for Cause {
             PoolError::Closed => "the connections have been closed",
             PoolError::PostCreateHook(HookError::Backend(error)) => return error.into(),
             PoolError::PostCreateHook(HookError::Message(words)) => {
-                return Self { words: words.into_owned(), sql_state: None, closed: false };
+                return Self { words: words.into_owned(), ..Self::default() };
             }
             other @ PoolError::NoRuntimeSpecified => return Self::of(&other),
         };
-        Self { words: words.to_owned(), sql_state: None, closed: false }
+        Self { words: words.to_owned(), ..Self::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 /// A key that a request came with, and the answer to be kept for it.
 #[derive(Debug, Clone)]
@@ -53,7 +53,18 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// In the order of the statement's parameters, without the last: how long answers are kept.
+    /// The types of the parameters.
+    pub(crate) fn types() -> Vec<Type> {
+        vec![
+            Type::INT8_ARRAY,
+            Type::TEXT_ARRAY,
+            Type::TEXT_ARRAY,
+            Type::BYTEA_ARRAY,
+            Type::BYTEA_ARRAY,
+        ]
+    }
+
+    /// In the order of the statement's parameters.
     pub(crate) fn parameters(&self) -> [&(dyn ToSql + Sync); 5] {
         [&self.of_rows, &self.callers, &self.keys, &self.fingerprints, &self.answers]
     }

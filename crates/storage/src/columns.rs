@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{N_CLASSES, N_FEATURES, Record};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 /// The parameters of the write statement: `id`, `timestamp`, one array per feature, class, one array per class's
@@ -41,6 +41,16 @@ impl<'a> Columns<'a> {
             }
         }
         columns
+    }
+
+    /// The types of the parameters.
+    pub(crate) fn types() -> Vec<Type> {
+        let mut types = vec![Type::UUID_ARRAY, Type::TIMESTAMPTZ_ARRAY];
+        types.extend([const { Type::FLOAT8_ARRAY }; N_FEATURES]);
+        types.push(Type::INT4_ARRAY);
+        types.extend([const { Type::FLOAT8_ARRAY }; N_CLASSES]);
+        types.push(Type::TEXT);
+        types
     }
 
     /// In the order of the statement's parameters.

@@ -30,23 +30,13 @@ fn records() -> Vec<Record> {
     (1..=64).map(record).collect()
 }
 
-/// The types that PostgreSQL says the parameters have.
-fn types() -> Vec<Type> {
-    let mut types = vec![Type::UUID_ARRAY, Type::TIMESTAMPTZ_ARRAY];
-    types.extend([const { Type::FLOAT8_ARRAY }; N_FEATURES]);
-    types.push(Type::INT4_ARRAY);
-    types.extend([const { Type::FLOAT8_ARRAY }; N_CLASSES]);
-    types.push(Type::TEXT);
-    types
-}
-
 fn read<'a, T: FromSql<'a>>(types: &[Type], encoded: &'a [BytesMut], parameter: usize) -> T {
     T::from_sql(&types[parameter], &encoded[parameter]).unwrap()
 }
 
 #[test]
 fn insert_batch() {
-    let (records, types) = (records(), types());
+    let (records, types) = (records(), Columns::types());
     let mut encoded = vec![BytesMut::new(); types.len()];
     for _ in 0..rounds() {
         let columns = Columns::of(black_box(&records));

@@ -10,6 +10,7 @@ use crate::Error;
 #[derive(Clone)]
 pub struct Database {
     pub(crate) config: tokio_postgres::Config,
+    pooled: bool,
 }
 
 impl Database {
@@ -22,7 +23,7 @@ impl Database {
         let config: tokio_postgres::Config = url
             .parse()
             .map_err(|error: tokio_postgres::Error| Error::InvalidAddress(error.into()))?;
-        Ok(Self { config }.completed())
+        Ok(Self { config, pooled: false }.completed())
     }
 
     /// The database given by its parts, each as in libpq's `PGHOST`, `PGPORT` and so on; what is missing has
@@ -51,7 +52,21 @@ impl Database {
         if let Some(name) = name {
             config.dbname(name);
         }
-        Self { config }.completed()
+        Self { config, pooled: false }.completed()
+    }
+
+    /// The same behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode.
+    ///
+    /// Then nothing is kept in a session: no prepared statements, no settings.
+    #[must_use]
+    pub fn behind_pooler(self) -> Self {
+        Self { pooled: true, ..self }
+    }
+
+    /// Whether it is behind such a pooler.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        self.pooled
     }
 
     /// Fills in libpq's defaults, which tokio-postgres does not know: the host; the name is that of the user.

@@ -18,3 +18,6 @@ pub const MIGRATION_LOCK: Duration = Duration::from_secs(120);
 
 /// Reaching the database when the service starts: a server may be starting at the same time.
 pub const START: Duration = Duration::from_secs(5);
+
+/// Each wait of the upkeep for a lock; behind it wait those who read and write.
+pub const UPKEEP_LOCK: Duration = Duration::from_millis(100);

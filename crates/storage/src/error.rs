@@ -1,5 +1,6 @@
 //! What can go wrong with the record.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::Cause;
@@ -58,6 +59,15 @@ pub enum Error {
     #[error("failed to migrate the schema")]
     Migration(#[source] Cause),
 
+    /// The clocks of this machine and of the database's are far apart, so it is not known what is old.
+    #[error("the time is {ours} here but {theirs} at the database, so nothing is dropped")]
+    ClocksApart {
+        /// This machine's time.
+        ours: DateTime<Utc>,
+        /// The database's.
+        theirs: DateTime<Utc>,
+    },
+
     /// A stored row is none that this service can have written.
     #[error("the record {id} is not readable: its {column} does not fit")]
     Unreadable {
@@ -78,7 +88,25 @@ impl Error {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let Self::Query { source, .. } = self else { return false };
-        matches!(source.sql_state().and_then(|state| state.get(..2)), Some("22" | "23"))
+        let class = source.sql_state().and_then(|state| state.get(..2));
+        matches!(class, Some("22" | "23")) && !source.is_misrouted()
+    }
+
+    /// Whether the user may not do it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.sql_state() == Some("42501")
+    }
+
+    /// Whether somebody held a table for too long.
+    #[must_use]
+    pub fn is_locked_out(&self) -> bool {
+        self.sql_state() == Some("55P03")
+    }
+
+    fn sql_state(&self) -> Option<&str> {
+        let Self::Query { source, .. } = self else { return None };
+        source.sql_state()
     }
 
     /// Whether something was sent that may have been committed or not.

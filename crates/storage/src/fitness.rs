@@ -5,7 +5,8 @@ use tokio_postgres::types::Type;
 
 use crate::{Error, migrations};
 
-/// What must hold, each with the words for when it does not; the parameter is the schema's version that is needed.
+/// What must hold, each with the words for when it does not; the parameters are the schema's version that is needed, and
+/// whether the session has been told to wait for the flush of the WAL.
 ///
 /// Without `fsync` or `full_page_writes` a crash of the machine can take what was committed. A standby, or a server that
 /// was made read-only, is found here before a write fails on it.
@@ -13,7 +14,7 @@ const MISFITS: &str = "
     select array_remove(array[
         case when current_setting('fsync') <> 'on' then 'fsync is off' end,
         case when current_setting('full_page_writes') <> 'on' then 'full_page_writes is off' end,
-        case when current_setting('synchronous_commit') not in ('on', 'remote_apply')
+        case when $2 and current_setting('synchronous_commit') not in ('on', 'remote_apply')
              then 'synchronous_commit is ' || current_setting('synchronous_commit') end,
         case when pg_is_in_recovery() then 'it is a standby' end,
         case when current_setting('transaction_read_only') = 'on' then 'it is read-only' end,
@@ -22,16 +23,15 @@ const MISFITS: &str = "
         case when not (has_table_privilege('raw_data', 'insert') and has_table_privilege('prediction', 'insert')
                        and has_table_privilege('prediction_log', 'select')
                        and has_table_privilege('idempotency_key', 'select')
-                       and has_table_privilege('idempotency_key', 'insert')
-                       and has_table_privilege('idempotency_key', 'update'))
+                       and has_table_privilege('idempotency_key', 'insert'))
              then 'this user may not write the record' end
     ], null)";
 
 /// Checks the database behind this session, in one round trip: a new connection has to be ready in time on a slow network
 /// too.
-pub(crate) async fn check(session: &Client) -> Result<(), Error> {
+pub(crate) async fn check(session: &Client, told: bool) -> Result<(), Error> {
     let row = session
-        .query_typed_one(MISFITS, &[(&migrations::version(), Type::INT4)])
+        .query_typed_one(MISFITS, &[(&migrations::version(), Type::INT4), (&told, Type::BOOL)])
         .await
         .map_err(Error::query("look at the record"))?;
     let misfits: Vec<String> = row.get(0);

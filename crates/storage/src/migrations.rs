@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
-use crate::{Error, Store, deadlines, session};
+use crate::{Error, Upkeep, deadlines, session};
 
 /// The files in `/migrations`, built into the binary.
 mod embedded {
@@ -22,12 +22,12 @@ pub(crate) fn version() -> i32 {
     versions.max().unwrap_or(0)
 }
 
-impl Store {
+impl Upkeep {
     /// Applies the migrations that the database does not have yet and says which.
     ///
     /// refinery takes no lock, so one is taken here, on the same connection: of several processes one migrates, and
     /// the others find nothing left to do. A schema that is newer than this program is left alone, so that an older
-    /// service can start during a rolling upgrade.
+    /// service can start during a rolling upgrade; and a user who may not change an up-to-date schema need not.
     ///
     /// # Errors
     ///
@@ -42,6 +42,9 @@ impl Store {
         let connection = tokio::spawn(connection);
 
         let applied = async {
+            if !may_migrate(&client).await? {
+                return Ok(Vec::new());
+            }
             let action = "take the lock for migrating";
             client
                 .execute("select pg_advisory_lock($1)", &[&LOCK])
@@ -66,4 +69,19 @@ impl Store {
         }
         applied
     }
+}
+
+/// Whether there may be something to do for this user: the schema is older than this program, or this user could change it,
+/// and so is asked to compare what was applied.
+async fn may_migrate(client: &tokio_postgres::Client) -> Result<bool, Error> {
+    const STATE: &str = "
+        select coalesce(has_schema_privilege(current_schema(), 'create'), false)
+               or to_regclass('refinery_schema_history') is null";
+    const VERSION: &str = "select coalesce(max(version), 0) from refinery_schema_history";
+    let refused = Error::query("look at the schema");
+    if client.query_typed_one(STATE, &[]).await.map_err(refused)?.get(0) {
+        return Ok(true);
+    }
+    let found: i32 = client.query_typed_one(VERSION, &[]).await.map_err(refused)?.get(0);
+    Ok(found < version())
 }

@@ -1,14 +1,20 @@
 //! Reading the record back: one of it by id, or page by page, newest first.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use deadpool_postgres::Object;
 use domain::{Class, Measurements, N_CLASSES, N_FEATURES, Prediction, Record};
-use tokio::time::timeout;
+use futures_util::future::{try_join, try_join_all};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use crate::{Error, Store, deadlines};
+#[cfg(doc)]
+use crate::deadlines;
+use crate::parts::{Part, Parts, first_id_at};
+use crate::statements::Statements;
+use crate::{Error, Store};
 
 /// Which records a page holds. The default leaves nothing out.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +44,117 @@ pub struct Page {
     pub next_cursor: Option<Uuid>,
 }
 
+/// What a page is asked for, as the parameters of its statement.
+#[derive(Debug)]
+pub(crate) struct Bounds<'a> {
+    lowest: Uuid,
+    beyond: Uuid,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    class: Option<i32>,
+    filter: &'a Filter,
+    rows: i64,
+}
+
+impl<'a> Bounds<'a> {
+    fn of(filter: &'a Filter, limit: u16) -> Self {
+        let from = filter.from.map(round_up);
+        let to = filter.to.map(round_up);
+        // An id begins with the milliseconds of its timestamp, so a time range is a range of ids and needs no index.
+        let lowest = from.map_or(Uuid::nil(), first_id_at);
+        let beyond = to.map_or(Uuid::max(), |to| first_id_at(to + TimeDelta::milliseconds(1)));
+        let beyond = filter.cursor.map_or(beyond, |cursor| cursor.min(beyond));
+        let class = filter.class.map(Class::number);
+        // One more, to see whether there is a next page.
+        Self { lowest, beyond, from, to, class, filter, rows: i64::from(limit) + 1 }
+    }
+
+    /// The types of the parameters.
+    pub(crate) fn types() -> Vec<Type> {
+        vec![
+            Type::UUID,
+            Type::UUID,
+            Type::TIMESTAMPTZ,
+            Type::TIMESTAMPTZ,
+            Type::INT4,
+            Type::TEXT,
+            Type::FLOAT8,
+            Type::FLOAT8,
+            Type::INT8,
+        ]
+    }
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 9] {
+        [
+            &self.lowest,
+            &self.beyond,
+            &self.from,
+            &self.to,
+            &self.class,
+            &self.filter.model_version,
+            &self.filter.min_confidence,
+            &self.filter.max_confidence,
+            &self.rows,
+        ]
+    }
+
+    /// Whether rows of this partition can be on the page.
+    fn meets(&self, part: &Part) -> bool {
+        part.from < self.beyond && self.lowest < part.to
+    }
+}
+
+/// What is asked of the record.
+#[derive(Debug)]
+pub(crate) enum Question<'a> {
+    /// The record with this id.
+    Record(Uuid),
+    /// A page.
+    Page(Bounds<'a>),
+}
+
+impl Question<'_> {
+    /// What is done to answer it, as an infinitive.
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Self::Record(_) => "read a record",
+            Self::Page(_) => "read a page of the record",
+        }
+    }
+
+    /// The rows that answer it; nothing if the partitions are others by now. Without partitions the record is read as a
+    /// whole, which is always right, but slower.
+    pub(crate) async fn ask(
+        &self,
+        session: &Object,
+        whole: &Statements,
+        parts: Option<&Parts>,
+    ) -> Result<Option<Vec<Row>>, tokio_postgres::Error> {
+        match self {
+            Self::Record(id) => {
+                let part = parts.and_then(|parts| parts.of(*id));
+                let statement = part.map_or(&whole.record, |part| &part.record);
+                let rows = statement.query(session, &[id]).await?;
+                // If its partition was made meanwhile, it was looked for too late in the default, and not in the new one.
+                match parts {
+                    Some(parts) if part.is_none() && rows.is_empty() => {
+                        let state = Parts::state(session).await?;
+                        Ok((state == parts.state).then_some(rows))
+                    }
+                    _ => Ok(Some(rows)),
+                }
+            }
+            Self::Page(bounds) => {
+                let parts = parts.and_then(|parts| parts.default.as_ref().map(|it| (parts, it)));
+                match parts {
+                    Some((parts, default)) => newest_first(session, default, parts, bounds).await,
+                    None => whole.page.query(session, &bounds.parameters()).await.map(Some),
+                }
+            }
+        }
+    }
+}
+
 impl Store {
     /// The record with this id, if there is one.
     ///
@@ -45,7 +162,12 @@ impl Store {
     ///
     /// Fails if the database is away or takes longer than [`deadlines::READ`].
     pub async fn record(&self, id: Uuid) -> Result<Option<Record>, Error> {
-        let rows = self.read("read a record", &self.statements.record, &[&id]).await?;
+        let question = Question::Record(id);
+        let mut rows = self.read(&question).await?;
+        if rows.is_empty() && self.replica.is_some() {
+            // A replica is behind by some time, and who was just answered may ask for it.
+            rows = self.read_primary(&question).await?;
+        }
         rows.first().map(to_record).transpose()
     }
 
@@ -58,60 +180,53 @@ impl Store {
     ///
     /// Fails if the database is away or takes longer than [`deadlines::READ`].
     pub async fn page(&self, limit: u16, filter: &Filter) -> Result<Page, Error> {
-        let from = filter.from.map(round_up);
-        let to = filter.to.map(round_up);
-        // An id begins with the milliseconds of its timestamp, so a time range is a range of ids and needs no index.
-        let lowest = from.map_or(Uuid::nil(), first_id_at);
-        let beyond = to.map_or(Uuid::max(), |to| first_id_at(to + TimeDelta::milliseconds(1)));
-        let beyond = filter.cursor.map_or(beyond, |cursor| cursor.min(beyond));
-        let class = filter.class.map(Class::number);
-
-        let rows = self
-            .read(
-                "read a page of the record",
-                &self.statements.page,
-                &[
-                    &lowest,
-                    &beyond,
-                    &from,
-                    &to,
-                    &class,
-                    &filter.model_version,
-                    &filter.min_confidence,
-                    &filter.max_confidence,
-                    &(i64::from(limit) + 1), // One more, to see whether there is a next page.
-                ],
-            )
-            .await?;
+        let rows = self.read(&Question::Page(Bounds::of(filter, limit))).await?;
         let mut records = rows.iter().map(to_record).collect::<Result<Vec<_>, _>>()?;
         let has_more = records.len() > usize::from(limit);
         records.truncate(usize::from(limit));
         let next_cursor = records.last().map(|record| record.id).filter(|_| has_more);
         Ok(Page { records, next_cursor })
     }
+}
 
-    async fn read(
-        &self,
-        action: &'static str,
-        statement: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Error> {
-        // Held outside of the deadline, so that a connection with a statement still running is not used again.
-        let mut connection = None;
-        let rows = timeout(deadlines::READ, async {
-            let connection = connection.insert(self.reader().await?);
-            let refused = Error::query(action);
-            let statement = connection.prepare_cached(statement).await.map_err(refused)?;
-            connection.query(&statement, parameters).await.map_err(refused)
-        })
-        .await
-        .unwrap_or(Err(Error::TimedOut { action }));
-
-        if let (Some(connection), Err(_)) = (connection, &rows) {
-            drop(Object::take(connection));
-        }
-        rows
+/// The rows of a page, partition by partition, until there are enough; nothing if the partitions are others by now.
+///
+/// Asked for the page of all of them, PostgreSQL would look for the first row of each that passes the filter, however old.
+async fn newest_first(
+    session: &Object,
+    default: &Part,
+    parts: &Parts,
+    bounds: &Bounds<'_>,
+) -> Result<Option<Vec<Row>>, tokio_postgres::Error> {
+    let parameters = bounds.parameters();
+    let id = |row: &Row| row.get::<_, Uuid>(0);
+    let enough = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
+    let among: Vec<&Part> = parts.parts.iter().filter(|part| bounds.meets(part)).collect();
+    // Sent together: partitions made ahead and the one that is written to, and the default.
+    let now = first_id_at(Utc::now());
+    let current = among.iter().position(|part| part.from <= now).map_or(among.len(), |at| at + 1);
+    let (first, older) = among.split_at(current);
+    let mut asked = vec![default.page.query(session, &parameters)];
+    for part in first {
+        asked.push(part.page.query(session, &parameters));
     }
+    // After them: what is moved out of the default meanwhile was seen there, and what was moved before is noticed.
+    let (asked, state) = try_join(try_join_all(asked), Parts::state(session)).await?;
+    if state != parts.state {
+        return Ok(None);
+    }
+    let mut rows: Vec<Row> = asked.into_iter().flatten().collect();
+    let mut reached = first.last().map_or(Uuid::max(), |part| part.from);
+    for part in older {
+        if rows.iter().filter(|row| id(row) >= reached).count() >= enough {
+            break;
+        }
+        rows.extend(part.page.query(session, &parameters).await?);
+        reached = part.from;
+    }
+    rows.sort_by_cached_key(|row| Reverse(id(row)));
+    rows.truncate(enough);
+    Ok(Some(rows))
 }
 
 /// To the next whole microsecond: stored times have no finer part, so the comparison stays exact.
@@ -122,13 +237,6 @@ fn round_up(time: DateTime<Utc>) -> DateTime<Utc> {
         Ok(truncated) => truncated,
         Err(_) => time, // Beyond the years that nanoseconds can count; nothing is stored there.
     }
-}
-
-/// The smallest UUIDv7-like id with the milliseconds of this instant.
-fn first_id_at(time: DateTime<Utc>) -> Uuid {
-    const LAST: u64 = (1 << 48) - 1;
-    let milliseconds = u64::try_from(time.timestamp_millis()).unwrap_or(0).min(LAST);
-    Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
 /// Reads a row whose columns are those of `Statements::log_columns`.
@@ -172,12 +280,5 @@ mod tests {
             time("1912-06-23T00:00:00.000001Z")
         );
         assert_eq!(round_up(time("9999-12-31T23:59:59Z")), time("9999-12-31T23:59:59Z"));
-    }
-
-    #[test]
-    fn the_first_id_of_an_instant_has_its_milliseconds() {
-        assert_eq!(first_id_at(time("1970-01-01T00:00:00.001Z")), Uuid::from_u128(1 << 80));
-        assert_eq!(first_id_at(time("1900-01-01T00:00:00Z")), Uuid::nil());
-        assert!(first_id_at(time("9999-12-31T23:59:59Z")) < Uuid::max());
     }
 }

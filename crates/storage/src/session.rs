@@ -11,20 +11,25 @@ use crate::{Cause, Database, Error, deadlines, fitness};
 
 /// The configuration of a session in which a statement may take this long; zero sets no limit.
 ///
+/// Behind a pooler a session is shared, so there is no use in telling it anything; what a role is set to holds
+/// (`deploy/sql/roles.sql`), and a statement that writes says itself what its commit waits for.
+///
 /// The options are appended to those of the address and so win over them: whatever a user asks for, a commit
 /// waits for the flush of the WAL. Plans are generic: each statement has one good plan, by the index on `id`, while a
 /// plan made for a deep page may join the two tables from their newest row on.
 pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration) -> Config {
     let mut config = database.config.clone();
-    let theirs = config.get_options().unwrap_or_default();
-    let options = format!(
-        "{theirs} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
-         -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning \
-         -c plan_cache_mode=force_generic_plan",
-        statement.as_millis(),
-        lock.as_millis(),
-    );
-    config.options(options.trim_start());
+    if !database.is_pooled() {
+        let theirs = config.get_options().unwrap_or_default();
+        let options = format!(
+            "{theirs} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
+             -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning \
+             -c plan_cache_mode=force_generic_plan",
+            statement.as_millis(),
+            lock.as_millis(),
+        );
+        config.options(options.trim_start());
+    }
     if config.get_application_name().is_none() {
         config.application_name("onrecord");
     }
@@ -43,6 +48,13 @@ pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
     finish(pool(database, size, deadlines::READ, RecyclingMethod::Verified))
 }
 
+/// One session at a time for the upkeep: it may take long, and waits only a moment for a lock, because whoever wants to read
+/// or write waits behind it.
+pub(crate) fn upkeep(database: &Database) -> Result<Pool, Error> {
+    let config = configure(database, Duration::ZERO, deadlines::UPKEEP_LOCK);
+    finish(pool_of(config, 1, RecyclingMethod::Verified))
+}
+
 /// Has the process behind a session keep up to 2 MB of free memory; a batch needs a few hundred kilobytes.
 ///
 /// Else glibc gives back what is free beyond 128 kB after each statement, and the next one asks for it again, page by page.
@@ -51,11 +63,12 @@ const KEEP_MEMORY: &str = "select length(repeat(' ', 1 << 20))";
 
 /// Up to `size` sessions for writing, made when they are needed, each in a database that is fit for it.
 pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
-    let fit = Hook::async_fn(|session, _metrics| {
-        Box::pin(async {
+    let told = !database.is_pooled();
+    let fit = Hook::async_fn(move |session, _metrics| {
+        Box::pin(async move {
             // Sent together: one round trip.
             let keep = session.batch_execute(KEEP_MEMORY);
-            let (fit, kept) = tokio::join!(fitness::check(session), keep);
+            let (fit, kept) = tokio::join!(fitness::check(session, told), keep);
             fit.map_err(to_hook_error)?;
             kept.map_err(HookError::Backend)
         })
@@ -77,7 +90,10 @@ fn pool(
     statement: Duration,
     recycling_method: RecyclingMethod,
 ) -> PoolBuilder {
-    let config = configure(database, statement, statement);
+    pool_of(configure(database, statement, statement), size, recycling_method)
+}
+
+fn pool_of(config: Config, size: usize, recycling_method: RecyclingMethod) -> PoolBuilder {
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
     Pool::builder(manager)
         .max_size(size)

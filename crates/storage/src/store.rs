@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::{Database, Error, Writer, deadlines, fitness, session};
 
@@ -21,7 +21,8 @@ const WRITERS: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    pub(crate) readers: Pool,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) replica: Option<Arc<Readers>>,
     pub(crate) statements: Arc<Statements>,
 }
 
@@ -32,8 +33,19 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn new(database: Database) -> Result<Self, Error> {
-        let readers = session::readers(&database, READERS)?;
-        Ok(Self { database, readers, statements: Arc::new(Statements::compose()) })
+        let readers = Arc::new(Readers::new(session::readers(&database, READERS)?));
+        let statements = Arc::new(Statements::compose(database.is_pooled()));
+        Ok(Self { database, readers, replica: None, statements })
+    }
+
+    /// The same, reading from this replica as long as it answers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the pool cannot be set up.
+    pub fn reading_from(self, replica: &Database) -> Result<Self, Error> {
+        let readers = Readers::new(session::readers(replica, READERS)?);
+        Ok(Self { replica: Some(Arc::new(readers)), ..self })
     }
 
     /// Where the record is.
@@ -42,15 +54,14 @@ impl Store {
         &self.database
     }
 
-    /// A writer with connections of its own, made when they are first needed. Answers to requests with a key are kept for
-    /// so long.
+    /// A writer with connections of its own, made when they are first needed.
     ///
     /// # Errors
     ///
     /// Fails if its pool cannot be set up.
-    pub fn writer(&self, answers_kept: Duration) -> Result<Writer, Error> {
+    pub fn writer(&self) -> Result<Writer, Error> {
         let connections = session::writers(&self.database, WRITERS)?;
-        Ok(Writer::new(connections, Arc::clone(&self.statements), answers_kept))
+        Ok(Writer::new(connections, Arc::clone(&self.statements), !self.database.is_pooled()))
     }
 
     /// Waits until the database can be reached, at most [`deadlines::START`].
@@ -77,9 +88,10 @@ impl Store {
     async fn check_version(&self) -> Result<(), Error> {
         let action = "read the server's version";
         let row = self
-            .reader()
+            .readers
+            .session()
             .await?
-            .query_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
+            .query_typed_one("select current_setting('server_version_num')::int, current_setting('server_version')", &[])
             .await
             .map_err(Error::query(action))?;
         let (number, name): (i32, String) = (row.get(0), row.get(1));
@@ -93,42 +105,18 @@ impl Store {
     ///
     /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, or is [unfit](Error::Unfit).
     pub async fn check(&self) -> Result<(), Error> {
-        timeout(deadlines::CONNECT, async { fitness::check(&*self.reader().await?).await })
-            .await
-            .map_err(|_elapsed| Error::TimedOut { action: "look at the record" })?
-    }
-
-    /// Deletes the kept answers that are older than this and says how many there were.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the database is away or a part of them is not deleted within [`deadlines::READ`].
-    pub async fn forget_answers(&self, older_than: Duration) -> Result<u64, Error> {
-        let action = "delete expired answers";
-        let mut forgotten = 0;
-        loop {
-            let some = timeout(deadlines::READ, async {
-                let session = self.reader().await?;
-                let statement = session.prepare_cached(self.statements.forget).await;
-                let statement = statement.map_err(Error::query(action))?;
-                let seconds = older_than.as_secs_f64();
-                session.execute(&statement, &[&seconds]).await.map_err(Error::query(action))
-            })
-            .await
-            .map_err(|_elapsed| Error::TimedOut { action })??;
-            forgotten += some;
-            if some == 0 {
-                return Ok(forgotten);
-            }
-        }
-    }
-
-    pub(crate) async fn reader(&self) -> Result<Object, Error> {
-        self.readers.get().await.map_err(|error| Error::Unreachable(error.into()))
+        timeout(deadlines::CONNECT, async {
+            fitness::check(&*self.readers.session().await?, !self.database.is_pooled()).await
+        })
+        .await
+        .map_err(|_elapsed| Error::TimedOut { action: "look at the record" })?
     }
 
     /// Closes every connection; what is asked of the store afterwards fails.
     pub fn close(&self) {
-        self.readers.close();
+        self.readers.pool.close();
+        if let Some(replica) = &self.replica {
+            replica.pool.close();
+        }
     }
 }

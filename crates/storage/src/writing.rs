@@ -1,7 +1,6 @@
 //! Writing: a batch of records, in both tables, in one transaction.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use domain::Record;
@@ -10,6 +9,7 @@ use tokio::time::timeout;
 use crate::claims::{Claim, Claims, Kept};
 use crate::columns::Columns;
 use crate::copying::{WORTHWHILE, copy};
+use crate::statement::Statement;
 use crate::statements::Statements;
 use crate::{Error, deadlines, fitness};
 
@@ -19,17 +19,13 @@ use crate::{Error, deadlines, fitness};
 pub struct Writer {
     connections: Pool,
     statements: Arc<Statements>,
-    answers_kept: Duration,
+    /// Whether large batches can be copied, which takes several statements.
+    copies: bool,
 }
 
 impl Writer {
-    /// `answers_kept`: after so long a key may be claimed anew.
-    pub(crate) fn new(
-        connections: Pool,
-        statements: Arc<Statements>,
-        answers_kept: Duration,
-    ) -> Self {
-        Self { connections, statements, answers_kept }
+    pub(crate) fn new(connections: Pool, statements: Arc<Statements>, copies: bool) -> Self {
+        Self { connections, statements, copies }
     }
 
     /// Writes the records, all of one model version, into both tables: all of them or none.
@@ -42,7 +38,7 @@ impl Writer {
     /// After any other error nothing is written: the data are [refused](Error::is_refusal), or the database is away, is not
     /// fit, or did not answer within [`deadlines::WRITE`].
     pub async fn write(&self, records: &[Record]) -> Result<(), Error> {
-        if records.len() < WORTHWHILE {
+        if !self.copies || records.len() < WORTHWHILE {
             return self.execute(&self.statements.write, records).await;
         }
         self.with_connection(async |connection| copy(connection, &self.statements, records).await)
@@ -79,15 +75,10 @@ impl Writer {
             if again { &self.statements.rewrite_once } else { &self.statements.write_once };
         let columns = Columns::of(records);
         let arrays = Claims::of(claims, records.len());
-        let kept = self.answers_kept.as_secs_f64();
         let mut parameters = columns.parameters();
         parameters.extend(arrays.parameters());
-        parameters.push(&kept);
         let taken = self
-            .with_connection(async |connection| {
-                let statement = connection.prepare_cached(statement).await?;
-                connection.query(&statement, &parameters).await
-            })
+            .with_connection(async |connection| statement.query(connection, &parameters).await)
             .await?;
         let mut free = vec![false; claims.len()];
         for row in taken {
@@ -107,8 +98,7 @@ impl Writer {
         let keys: Vec<_> = claims.iter().map(|claim| claim.key).collect();
         let rows = self
             .with_connection(async |connection| {
-                let statement = connection.prepare_cached(self.statements.answers).await?;
-                connection.query(&statement, &[&callers, &keys]).await
+                self.statements.answers.query(connection, &[&callers, &keys]).await
             })
             .await?;
         let mut kept = vec![None; claims.len()];
@@ -128,7 +118,7 @@ impl Writer {
         let action = "look at the record";
         timeout(deadlines::CONNECT, async {
             let connection = self.connection().await?;
-            let fit = fitness::check(&connection).await;
+            let fit = fitness::check(&connection, self.copies).await;
             if fit.is_err() {
                 drop(Object::take(connection));
             }
@@ -139,12 +129,10 @@ impl Writer {
     }
 
     /// One statement for both tables, so one round trip.
-    async fn execute(&self, statement: &str, records: &[Record]) -> Result<(), Error> {
+    async fn execute(&self, statement: &Statement, records: &[Record]) -> Result<(), Error> {
         let columns = Columns::of(records);
         self.with_connection(async |connection| {
-            let statement = connection.prepare_cached(statement).await?;
-            connection.execute(&statement, &columns.parameters()).await?;
-            Ok(())
+            statement.query(connection, &columns.parameters()).await.map(drop)
         })
         .await
     }

@@ -9,21 +9,19 @@ use domain::Measurements;
 use inference::Model;
 use recorder::{Error, Limits, Once, Recorded, Recorder, Stored};
 use spool::Spool;
-use storage::{Database, Store};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
-use crate::support::{FLOWER, KEPT, PATIENT, hold_writes, let_go, tally, until};
+use crate::support::{FLOWER, PATIENT, hold_writes, let_go, store_in, tally, until};
 
 async fn recorder(database: &TestDatabase, directory: &Path) -> (Recorder, Spool) {
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
-    store.migrate().await.unwrap();
+    let store = store_in(database).await;
     let limits = spool::Limits { free_disk: 0.0, ..spool::Limits::default() };
     let (spool, _found) = Spool::open(directory, limits).unwrap();
     let model = Arc::new(Model::embedded().unwrap());
-    let writer = store.writer(KEPT).unwrap();
+    let writer = store.writer().unwrap();
     let (recorder, _writing) =
         Recorder::start(model, writer, Some(spool.clone()), Limits::default());
     (recorder, spool)
@@ -180,12 +178,11 @@ async fn a_request_with_a_key_is_refused_and_not_put_aside() {
 #[tokio::test]
 async fn a_spool_that_is_full_refuses_and_is_of_use_again_afterwards() {
     let (database, directory) = (TestDatabase::create().await, TempDir::new().unwrap());
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
-    store.migrate().await.unwrap();
+    let store = store_in(&database).await;
     let limits = spool::Limits { free_disk: 0.0, bytes: 1 << 20 };
     let (spool, _found) = Spool::open(directory.path(), limits).unwrap();
     let model = Arc::new(Model::embedded().unwrap());
-    let writer = store.writer(KEPT).unwrap();
+    let writer = store.writer().unwrap();
     let (recorder, _writing) = Recorder::start(model, writer, Some(spool), Limits::default());
     let client = database.connect().await;
     for _ in 0..2 {

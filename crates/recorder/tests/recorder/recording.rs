@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::database::TestDatabase;
 use crate::support::{
-    FLOWER, KEPT, PATIENT, hold_writes, let_go, queue_and_forget, record, recorder,
+    FLOWER, PATIENT, hold_writes, let_go, queue_and_forget, record, recorder,
     until_a_write_is_held_up,
 };
 
@@ -201,7 +201,7 @@ async fn writing_again_adds_only_what_is_missing() {
     let gone = records[1].id;
     client.execute("delete from raw_data where id = $1", &[&gone]).await.unwrap();
     client.execute("delete from prediction where id = $1", &[&gone]).await.unwrap();
-    let writer = store.writer(KEPT).unwrap();
+    let writer = store.writer().unwrap();
     assert!(writer.write(&records).await.unwrap_err().is_refusal());
     writer.write_again(&records).await.unwrap();
     assert_eq!(database.counts().await, (4, 4, 4));

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::{Measurements, Record};
 use inference::Model;
 use recorder::{Error, Limits, Recorded, Recorder, Stored, Tally};
-use storage::{Database, Store};
+use storage::{Database, Rules, Store, Upkeep};
 use tokio_postgres::Client;
 
 use crate::database::TestDatabase;
@@ -24,11 +24,24 @@ pub(crate) const PATIENT: Duration = Duration::from_secs(10);
 pub(crate) const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1.4]);
 
 pub(crate) async fn recorder(database: &TestDatabase, limits: Limits) -> (Recorder, Store) {
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
-    store.migrate().await.unwrap();
+    let store = store_in(database).await;
     let model = Arc::new(Model::embedded().unwrap());
-    let (recorder, _writing) = Recorder::start(model, store.writer(KEPT).unwrap(), None, limits);
+    let (recorder, _writing) = Recorder::start(model, store.writer().unwrap(), None, limits);
     (recorder, store)
+}
+
+/// An empty record in this database.
+pub(crate) async fn store_in(database: &TestDatabase) -> Store {
+    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
+    let upkeep = upkeep(store.database());
+    upkeep.migrate().await.unwrap();
+    upkeep.pass_in_turn(Utc::now()).await.unwrap();
+    store
+}
+
+/// Whoever keeps it up.
+pub(crate) fn upkeep(database: &Database) -> Upkeep {
+    Upkeep::new(database.clone(), Rules { retain_days: None, answers_kept: KEPT }).unwrap()
 }
 
 /// Holds up every write until the client commits.

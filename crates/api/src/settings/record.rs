@@ -1,0 +1,71 @@
+//! Where the record is, who may do what with it, and for how long it is kept.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use storage::Rules;
+
+/// The settings of the record.
+#[derive(Debug, Clone, Args)]
+pub struct RecordSettings {
+    /// The database of the record, as postgresql://user:password@host:port/name
+    ///
+    /// Its user needs no more than to insert and to select, if MAINTENANCE_DATABASE_URL names one who may do more. Without it
+    /// the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private PostgreSQL is created
+    /// in the data directory and runs as long as the service does.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    pub database_url: Option<String>,
+
+    /// The same database for whoever owns the tables: to migrate, to make and drop partitions, to delete expired answers
+    ///
+    /// Without it the user of DATABASE_URL does that, or, if that one may not, somebody else has to: another copy of the
+    /// service, or `api upkeep` now and again. It must lead to the server itself, past any pooler.
+    #[arg(long, env = "MAINTENANCE_DATABASE_URL", hide_env_values = true, global = true)]
+    pub maintenance_database_url: Option<String>,
+
+    /// A replica of the database, to read the record from
+    ///
+    /// It is a moment behind. A record that is not there yet, and everything while it does not answer, is read from
+    /// DATABASE_URL.
+    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true)]
+    pub read_database_url: Option<String>,
+
+    /// What is between this service and its databases: `transaction` for PgBouncer and the like in transaction mode
+    #[arg(long, env = "DATABASE_POOLER", default_value = "none", global = true)]
+    pub database_pooler: Pooler,
+
+    /// For how many days a record is kept; without it, for ever
+    ///
+    /// Old records leave a partition at a time, so some stay longer by up to a thirtieth of that, or by a day. What was
+    /// written before the record had partitions leaves at once, when all of it is old enough.
+    #[arg(long, env = "RETAIN_DAYS", value_parser = clap::value_parser!(u16).range(1..=36_500), global = true)]
+    pub retain_days: Option<u16>,
+
+    /// For how many seconds the answer to a request with an Idempotency-Key is kept at least; default: a day
+    ///
+    /// Some seconds later it is deleted, and the key is free.
+    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "86400", value_parser = seconds, global = true)]
+    pub idempotency_ttl: Duration,
+}
+
+/// What is between the service and the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pooler {
+    /// Nothing, or something that gives each of its clients a session.
+    None,
+    /// Something that gives each transaction another session.
+    Transaction,
+}
+
+impl RecordSettings {
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { retain_days: self.retain_days, answers_kept: self.idempotency_ttl }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be whole seconds, from 1 to 31536000 (a year)".to_owned()),
+    }
+}

@@ -1,0 +1,75 @@
+//! The upkeep of the record, now and again.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use storage::{Done, Upkeep};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+/// How often it is seen to. The record needs it once a day at most; keys are free again soon after they expired.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// What to do about a user who may not.
+const DENIED: &str = "this user may not keep the record up: partitions, retention and expired answers are left to \
+                      whoever has MAINTENANCE_DATABASE_URL, or to `api upkeep`";
+
+/// Sees to it before anything is served. That it fails is no reason not to serve: partitions are made days ahead.
+pub(crate) async fn first(upkeep: &Upkeep) {
+    match upkeep.pass_in_turn(Utc::now()).await {
+        Ok(done) => tell(&done),
+        Err(error) if error.is_denied() => info!("{DENIED}"),
+        Err(error) => complain(error),
+    }
+}
+
+/// Sees to it for as long as the service runs.
+pub(crate) async fn keep_on(upkeep: Upkeep) {
+    // What went wrong is said once, until it goes well.
+    let mut is_well = true;
+    loop {
+        sleep(INTERVAL).await;
+        match upkeep.pass(Utc::now()).await {
+            Ok(done) => {
+                tell(&done.unwrap_or_default());
+                is_well = true;
+            }
+            // Somebody reads for long, or the user may not, as was said at the start.
+            Err(error) if error.is_locked_out() || error.is_denied() => debug!(%error, "upkeep"),
+            Err(error) => {
+                if is_well {
+                    complain(error);
+                }
+                is_well = false;
+            }
+        }
+    }
+}
+
+/// Says what was done.
+pub(crate) fn tell(done: &Done) {
+    let Done { made, dropped, moved, deleted, forgotten } = done;
+    for part in made {
+        info!("made the partition {}", part.trim_start_matches('_'));
+    }
+    for part in dropped {
+        info!("dropped the partition {}: it is older than is kept", part.trim_start_matches('_'));
+    }
+    if *moved > 0 {
+        warn!(
+            rows = moved,
+            "no partition was there in time for these rows; they are in theirs now"
+        );
+    }
+    if *deleted > 0 {
+        info!(rows = deleted, "deleted rows of the default partition: they are older than is kept");
+    }
+    if *forgotten > 0 {
+        debug!("deleted {forgotten} expired answers");
+    }
+}
+
+fn complain(error: storage::Error) {
+    // The error with its causes, on one line.
+    warn!("the record was not kept up; trying again: {:#}", anyhow::Error::from(error));
+}

@@ -1,0 +1,150 @@
+//! Making and dropping partitions.
+//!
+//! Each takes locks for some milliseconds, and waits for them a moment only, because whoever wants to read or write waits
+//! behind it.
+
+use chrono::{DateTime, NaiveTime, Utc};
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::Error;
+use crate::parts::first_id_at;
+
+/// The tables of the record, in the order in which they are locked.
+const TABLES: [&str; 3] = ["raw_data", "prediction", "truth"];
+
+/// What a partition shall take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) to: DateTime<Utc>,
+    /// Then it also takes whatever is older.
+    pub(crate) is_first: bool,
+}
+
+impl Span {
+    /// What follows the table's name in that of the partition.
+    pub(crate) fn suffix(&self) -> String {
+        self.from.format("_%Y%m%d").to_string()
+    }
+}
+
+/// The midnight before this time, in UTC.
+pub(crate) fn midnight(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.date_naive().and_time(NaiveTime::MIN).and_utc()
+}
+
+/// A partition that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Existing {
+    pub(crate) suffix: String,
+    /// The first id that it takes.
+    pub(crate) from: Uuid,
+    /// The first id beyond it.
+    pub(crate) to: Uuid,
+}
+
+/// The partitions that there are but the default, oldest first.
+pub(crate) async fn existing(session: &Object) -> Result<Vec<Existing>, Error> {
+    const EXISTING: &str = "
+        select substr(relname, length('prediction') + 1),
+               substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid,
+               substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid
+        from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
+        where inhparent = 'prediction'::regclass and bounds <> 'DEFAULT' and relname like 'prediction\\_%'
+        order by 2 nulls first";
+    let rows = session.query_typed(EXISTING, &[]).await;
+    let rows = rows.map_err(Error::query("look at the partitions"))?;
+    let existing = |row: &Row| Existing {
+        suffix: row.get(0),
+        from: row.get::<_, Option<Uuid>>(1).unwrap_or(Uuid::nil()),
+        to: row.get::<_, Option<Uuid>>(2).unwrap_or(Uuid::max()),
+    };
+    Ok(rows.iter().map(existing).collect())
+}
+
+/// Makes a partition of each table, and moves there what is in the default one and belongs there; says how many rows of
+/// input that were.
+pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error> {
+    let refused = Error::query("make a partition");
+    let suffix = span.suffix();
+    let transaction = session.transaction().await.map_err(refused)?;
+    // The defaults are locked anyhow while a partition is attached; until then nothing more must get there.
+    let tables = TABLES.map(|table| format!("{table}_default")).join(", ");
+    let lock = format!("lock table {tables} in access exclusive mode");
+    transaction.batch_execute(&lock).await.map_err(refused)?;
+
+    let to = first_id_at(span.to);
+    let (from, bound) = if span.is_first {
+        (Uuid::nil(), "minvalue".to_owned())
+    } else {
+        let from = first_id_at(span.from);
+        (from, format!("'{from}'"))
+    };
+    let mut moved = 0;
+    for table in TABLES {
+        let create = format!("create table {table}{suffix} (like {table} including all)");
+        transaction.batch_execute(&create).await.map_err(refused)?;
+        let rows = format!(
+            "with strays as (delete from {table}_default where id >= $1 and id < $2 returning *)
+             insert into {table}{suffix} select * from strays"
+        );
+        let bounds = [(&from as _, Type::UUID), (&to as _, Type::UUID)];
+        let rows = transaction.execute_typed(&rows, &bounds).await.map_err(refused)?;
+        moved += if table == TABLES[0] { rows } else { 0 };
+        let attach = format!(
+            "alter table {table} attach partition {table}{suffix} for values from ({bound}) to ('{to}')"
+        );
+        transaction.batch_execute(&attach).await.map_err(refused)?;
+    }
+    transaction.commit().await.map_err(refused)?;
+    Ok(moved)
+}
+
+/// Lets everybody read the partitions who may read the tables: a record is looked up in its partition alone.
+pub(crate) async fn grant(session: &Object) -> Result<(), Error> {
+    const MISSING: &str = "
+        select format('grant select on %s to %s', child.oid::regclass,
+                      case grantee when 0 then 'public' else grantee::regrole::text end)
+        from unnest(array['raw_data', 'prediction', 'truth']::regclass[]) as parent
+        join pg_class as whole on whole.oid = parent
+        join pg_inherits on inhparent = parent
+        join pg_class as child on child.oid = inhrelid,
+        aclexplode(whole.relacl)
+        where privilege_type = 'SELECT' and grantee <> whole.relowner
+          and not exists (select from aclexplode(child.relacl) as has
+                          where has.privilege_type = 'SELECT' and has.grantee = aclexplode.grantee)";
+    let refused = Error::query("let others read the partitions");
+    for row in session.query_typed(MISSING, &[]).await.map_err(refused)? {
+        session.batch_execute(row.get(0)).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Drops the partition with this suffix of each table.
+pub(crate) async fn drop_part(session: &mut Object, suffix: &str) -> Result<(), Error> {
+    let refused = Error::query("drop a partition");
+    let transaction = session.transaction().await.map_err(refused)?;
+    let lock = format!("lock table {} in access exclusive mode", TABLES.join(", "));
+    transaction.batch_execute(&lock).await.map_err(refused)?;
+    let parts = TABLES.map(|table| format!("{table}{suffix}")).join(", ");
+    transaction.batch_execute(&format!("drop table {parts}")).await.map_err(refused)?;
+    transaction.commit().await.map_err(refused)
+}
+
+/// Deletes what is older from the default partition, where there should be nothing.
+pub(crate) async fn delete_strays(session: &Object, cutoff: DateTime<Utc>) -> Result<u64, Error> {
+    const DELETE: &str = "
+        with old as (select id from prediction_default where \"timestamp\" < $1
+                     union select id from raw_data_default where \"timestamp\" < $1 limit 10000),
+             inputs as (delete from raw_data_default where id in (select id from old) returning id),
+             predictions as (delete from prediction_default where id in (select id from old) returning id),
+             truths as (delete from truth_default where id in (select id from old) returning id)
+        select count(*) from old";
+    let row = session.query_typed_one(DELETE, &[(&cutoff, Type::TIMESTAMPTZ)]).await;
+    let deleted: i64 =
+        row.map_err(Error::query("delete old rows from the default partition"))?.get(0);
+    Ok(u64::try_from(deleted).unwrap_or_default())
+}

@@ -1,0 +1,93 @@
+//! What is older than is kept leaves, a partition at a time, and nobody waits for it.
+
+use chrono::{TimeDelta, Utc};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::{TABLES, first_id_at, id_of, insert, insert_under, paged, random_id, suffixes};
+use crate::support::{Service, TestDatabase, count, eventually, flower};
+
+const MONTH: [(&str, &str); 1] = [("RETAIN_DAYS", "30")];
+
+/// A database whose oldest partition ended so many days ago, with a row in it and one after it.
+async fn aged(days: i64) -> (TestDatabase, Client, [Uuid; 2]) {
+    let database = TestDatabase::create().await;
+    Service::start_with(&database, MONTH).await.stop().await;
+    let sql = database.connect().await;
+    let end = first_id_at(Utc::now() - TimeDelta::days(days));
+    for table in TABLES {
+        let first = &suffixes(&sql, table).await[0];
+        let anew = format!(
+            "alter table {table} detach partition {table}{first};
+             alter table {table} attach partition {table}{first} for values from (minvalue) to ('{end}')"
+        );
+        sql.batch_execute(&anew).await.unwrap();
+    }
+    let old = insert(&sql, Utc::now() - TimeDelta::days(days + 5)).await;
+    sql.execute("insert into truth values ($1, 1)", &[&old]).await.unwrap();
+    // No partition takes it until the service makes the one that is missing.
+    let young = insert(&sql, Utc::now() - TimeDelta::days(days - 1)).await;
+    (database, sql, [old, young])
+}
+
+#[tokio::test]
+async fn old_records_leave_with_their_partition() {
+    let (database, sql, [old, young]) = aged(31).await;
+    let before = suffixes(&sql, "prediction").await;
+    let mut service = Service::start_with(&database, MONTH).await;
+    service.log().wait_for("dropped the partition").await;
+    for table in TABLES {
+        let left = suffixes(&sql, table).await;
+        assert!(!left.contains(&before[0]), "{table}: {left:?}");
+        let found = format!("select count(*) from {table} where id = '{old}'");
+        assert_eq!(count(&sql, &found).await, 0);
+    }
+    assert_eq!(service.get(&format!("/predictions/{old}")).await.status(), 404);
+    let new = id_of(&service.predict(&flower()).await);
+    assert_eq!(paged(&service, 1).await, [new, young]);
+    assert_eq!(count(&sql, "select count(*) from raw_data_default").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_young_enough_stays() {
+    let (database, sql, [old, young]) = aged(29).await;
+    let service = Service::start_with(&database, MONTH).await;
+    assert_eq!(paged(&service, 10).await, [young, old]);
+    // Without the setting everything stays.
+    service.stop().await;
+    let service = Service::start(&database).await;
+    assert_eq!(paged(&service, 10).await, [young, old]);
+    assert_eq!(count(&sql, "select count(*) from truth").await, 1);
+}
+
+#[tokio::test]
+async fn old_rows_that_are_in_no_partition_leave_too() {
+    let database = TestDatabase::create().await;
+    Service::start_with(&database, MONTH).await.stop().await;
+    let sql = database.connect().await;
+    let (old, young) = (random_id(), random_id());
+    insert_under(&sql, old, Utc::now() - TimeDelta::days(31)).await;
+    insert_under(&sql, young, Utc::now() - TimeDelta::days(29)).await;
+    let service = Service::start_with(&database, MONTH).await;
+    assert_eq!(paged(&service, 10).await, [young]);
+}
+
+#[tokio::test]
+async fn predictions_do_not_wait_for_a_partition_that_somebody_reads() {
+    let (database, sql, [old, _]) = aged(31).await;
+    let reader = database.connect().await;
+    reader.batch_execute("begin").await.unwrap();
+    reader.query("select count(*) from prediction_log", &[]).await.unwrap();
+    let service = Service::start_with(&database, MONTH).await;
+    let there = format!("select count(*) from prediction where id = '{old}'");
+    for _ in 0..50 {
+        service.predict(&flower()).await;
+    }
+    assert_eq!(count(&sql, &there).await, 1);
+    reader.batch_execute("commit").await.unwrap();
+    eventually("the partition is dropped", async || {
+        service.predict(&flower()).await;
+        count(&sql, &there).await == 0
+    })
+    .await;
+}
