@@ -7,6 +7,7 @@
 
 mod architecture;
 mod bad_inputs;
+mod headers;
 mod http;
 mod http2;
 mod idempotency;

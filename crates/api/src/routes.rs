@@ -6,9 +6,10 @@ use poem::http::header;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
 
 use crate::contract::Contract;
-use crate::document::{Document, service};
+use crate::document::{Document, SwaggerUi, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
+use crate::headers;
 use crate::operations::Operations;
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
@@ -17,8 +18,10 @@ pub(crate) fn routes(
     document: &Document,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document)?;
+    let docs = SwaggerUi::of(document)?;
+    let html = page("text/html; charset=utf-8", docs.html);
     let routes = Route::new()
-        .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))
+        .at("/docs", headers::for_page(html, docs.policy))
         .at("/openapi.json", page("application/json", document.json().to_owned()))
         .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
         .nest("/", service())
