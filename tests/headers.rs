@@ -33,7 +33,6 @@ fn check_headers(answer: &Answer, case: &str, expected: &[(&str, &str)]) {
 fn check_data(answer: &Answer, case: &str) {
     let expected = [
         ("x-content-type-options", "nosniff"),
-        ("cross-origin-resource-policy", "same-origin"),
         ("cache-control", "no-store"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ];
