@@ -57,6 +57,7 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
         ("path: /health/ready", "path: /ready"),
         ("name: THREADS", "name: WORKERS"),
         ("serviceAccountName: onrecord", "serviceAccountName: other"),
+        ("args: [migrate]", "args: [migrat]"),
     ]
     kustomization = Path(DEPLOY, "kubernetes/kustomization.yaml").read_text()
     yield "kustomization", kustomization, check_kustomization, [("  - service.yaml\n", "")]
@@ -85,7 +86,7 @@ def manifests() -> list[Path]:
 
 
 def check_kubernetes(text: str) -> list[str]:
-    """Every object against its schema, every pod against what we promise, every name against what it names."""
+    """Every object against its schema, every pod against what it may be, every name against what it names."""
     found = []
     objects = [it for it in yaml.safe_load_all(text) if it]
     for it in objects:
@@ -93,7 +94,9 @@ def check_kubernetes(text: str) -> list[str]:
             kubernetes_validate.validate(it, "1.37", strict=True)
         except kubernetes_validate.ValidationError as error:
             found.append(f"{it['kind']}: {error.message}")
-    pods = [it["spec"]["template"] for it in objects if it["kind"] in ("Deployment", "Job")]
+    specs = [it["spec"] for it in objects if it["kind"] in ("Deployment", "Job")]
+    specs += [it["spec"]["jobTemplate"]["spec"] for it in objects if it["kind"] == "CronJob"]
+    pods = [spec["template"] for spec in specs]
     accounts = [it["metadata"]["name"] for it in objects if it["kind"] == "ServiceAccount"]
     paths = yaml.safe_load(Path(ROOT, "openapi/openapi.yaml").read_text())["paths"]
     ports = {}
@@ -103,6 +106,7 @@ def check_kubernetes(text: str) -> list[str]:
             found.append(f"there is no service account {pod['spec']['serviceAccountName']}")
         for container in pod["spec"]["containers"]:
             found += unknown(variable["name"] for variable in container["env"])
+            found += run([SERVICE, *container.get("args", []), "--help"], quiet=True)
             names = {port["name"] for port in container.get("ports", [])}
             ports[pod["metadata"]["labels"]["app.kubernetes.io/name"]] = names
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
