@@ -97,6 +97,26 @@ async fn every_refusal_protects_itself() {
 }
 
 #[tokio::test]
+async fn another_origin_is_told_nothing() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    for path in ["/predict", "/predictions", "/health/live", "/openapi.json", "/docs"] {
+        for method in [Method::GET, Method::POST, Method::OPTIONS] {
+            let request = service.client.request(method.clone(), service.url(path));
+            let request = request
+                .header("origin", "https://elsewhere.example")
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,content-type");
+            let answer = Answer::read(request.send().await.unwrap()).await;
+            let told =
+                answer.headers.keys().find(|name| name.as_str().starts_with("access-control"));
+            assert_eq!(told, None, "{method} {path}");
+            assert!(method != Method::OPTIONS || answer.status == 405, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_document_is_looked_for_anew_and_nothing_of_it_runs() {
     let database = TestDatabase::create().await;
     let service = Service::start(&database).await;
