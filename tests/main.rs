@@ -7,6 +7,7 @@
 
 mod architecture;
 mod bad_inputs;
+mod headers;
 mod http;
 mod http2;
 mod idempotency;
@@ -21,10 +22,12 @@ mod pooler;
 mod predict;
 mod predictions;
 mod private_postgres;
+mod process_list;
 mod recording;
 mod replica;
 mod roles;
 mod schema;
+mod security;
 mod shutdown;
 mod slow_clients;
 mod spool;

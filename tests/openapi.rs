@@ -74,6 +74,20 @@ fn yaml_and_json_say_the_same() {
     assert_eq!(yaml, document());
 }
 
+/// The HTTP stack could read XML and YAML, by crates of which less good is known.
+#[test]
+fn every_body_is_json() {
+    let mut bodies = 0;
+    visit(&document(), "", &mut |pointer, object| {
+        if let Some(body) = object.get("requestBody") {
+            let media_types: Vec<_> = body["content"].as_object().unwrap().keys().collect();
+            assert_eq!(media_types, ["application/json"], "{pointer}");
+            bodies += 1;
+        }
+    });
+    assert!(bodies > 0);
+}
+
 #[test]
 fn the_document_is_openapi_3_0() {
     let document = document();

@@ -12,8 +12,8 @@ const APPLICATIONS = [
 ];
 
 /**
- * Calls `use` with an empty page and the list of what the page complained about, in words. Afterwards, the page must have
- * asked nobody but `origin` for anything.
+ * Calls `use` with an empty page and the list of what the page complained about, in words: errors, and what its policy
+ * forbade. Afterwards, the page must have asked nobody but `origin` for anything.
  */
 export async function withPage(origin, use) {
   const browser = await chromium.launch({
@@ -33,6 +33,12 @@ export async function withPage(origin, use) {
     });
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.message));
+    await page.exposeFunction("complain", (text) => complaints.push(text));
+    await page.addInitScript(() =>
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
+        window.complain(`the policy forbids ${effectiveDirective} ${blockedURI} ${sample}`),
+      ),
+    );
     await use(page, complaints);
     assert.deepEqual(elsewhere, [], "the page must not need the network");
   } finally {

@@ -41,6 +41,62 @@ test("a value that cannot be is refused where one can see it, and leaves no trac
   });
 });
 
+test("everything on the page can be opened, and nothing of it is forbidden", async () => {
+  await withDocs(async ({ address, page, complaints }) => {
+    const { paths } = await (await fetch(`${address}/openapi.json`)).json();
+    const operations = page.locator(".opblock");
+    const documented = Object.values(paths).flatMap(Object.keys).length;
+    assert.equal(await operations.count(), documented);
+    for (const operation of await operations.all()) {
+      await operation.locator(".opblock-summary-control").click();
+      await operation.getByRole("button", { name: "Try it out" }).click();
+      for (const tab of await operation.getByRole("tab", { name: "Schema" }).all()) await tab.click();
+    }
+    for (const model of await page.locator(".models .model-container .model-box-control").all()) await model.click();
+    assert.deepEqual(complaints, []);
+  });
+});
+
+test("what the page does not hold does not run", async () => {
+  await withDocs(async ({ page }) => {
+    const { forbidden, ran } = await page.evaluate(async () => {
+      const script = document.createElement("script");
+      script.text = "window.intruder = true";
+      const image = document.createElement("img");
+      image.setAttribute("onerror", "window.intruder = true");
+      image.src = "data:,";
+      const forbidden = [];
+      await new Promise((resolve) => {
+        document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+          if (forbidden.push(effectiveDirective) === 2) resolve();
+        });
+        document.body.append(script, image);
+      });
+      return { forbidden, ran: "intruder" in window };
+    });
+    assert.deepEqual(forbidden.sort(), ["script-src-attr", "script-src-elem"]);
+    assert.equal(ran, false);
+  });
+});
+
+test("a key given to Authorize is sent", async (context) => {
+  await withDocs(async ({ address, page, complaints }) => {
+    const { components } = await (await fetch(`${address}/openapi.json`)).json();
+    if (!components.securitySchemes) return context.skip("the document has no security scheme");
+    await page.getByRole("button", { name: "Authorize", exact: true }).click();
+    const dialog = page.locator(".dialog-ux .modal-ux");
+    await dialog.locator("input").first().fill("a-key");
+    await dialog.getByRole("button", { name: "Apply credentials" }).first().click();
+    await dialog.locator("button.btn-done").first().click();
+
+    const predict = await tryPredict(page);
+    const sent = page.waitForRequest(`${address}/predict`);
+    await predict.getByRole("button", { name: "Execute" }).click();
+    assert.equal((await sent).headers().authorization, "Bearer a-key");
+    assert.deepEqual(complaints, []);
+  });
+});
+
 /** Calls `use` with the page at /docs of a service of its own. */
 async function withDocs(use) {
   await withService((address) =>

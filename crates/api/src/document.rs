@@ -1,8 +1,12 @@
 //! The OpenAPI document: generated from the types, corrected where the generator falls short, served as it is.
 
-use anyhow::{Context, ensure};
+mod swagger_ui;
+
+use anyhow::Context;
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
+
+pub(crate) use self::swagger_ui::SwaggerUi;
 
 use crate::endpoints::{HealthApi, LedgerApi, PredictApi, PredictionsApi};
 
@@ -13,16 +17,6 @@ A prediction service whose every answer is on the record: input and prediction a
 answer goes out.
 
 Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
-
-/// The page's icon, a record button: a browser that is given none asks for `/favicon.ico`, in vain.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
-                    %3Ccircle cx='8' cy='8' r='6' fill='%23c0392b'/%3E%3C/svg%3E";
-
-/// The page's form: no frame, no choice of servers, of which there is one, and bodies no taller than ours need.
-const STYLE: &str = "\
-body { margin: 0 }
-#ui .scheme-container { display: none }
-#ui textarea.body-param__text { min-height: 8.5em }";
 
 /// What clients call the operations. Told to poem-openapi at each of them, it would wrap every call to pass it on.
 const NAMES: [(&str, &str, &str); 7] = [
@@ -85,20 +79,6 @@ impl Document {
     #[must_use]
     pub fn yaml(&self) -> &str {
         &self.yaml
-    }
-
-    /// The page with Swagger UI for this document, which needs no network.
-    pub(crate) fn swagger_ui(&self) -> anyhow::Result<String> {
-        // The page embeds the document in a script element, unescaped.
-        ensure!(!self.json.contains("</"), "the document would end the script that holds it");
-        let page = service().swagger_ui_html();
-        ensure!(page.contains(&self.generated), "the page does not hold the generated document");
-        let page = page.replace(&self.generated, &self.json);
-        let head = format!(
-            "<title>{TITLE}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n<style>{STYLE}</style>"
-        );
-        let page = page.replace("<title>Swagger UI</title>", &head);
-        Ok(page.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1))
     }
 }
 

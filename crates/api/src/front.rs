@@ -12,6 +12,7 @@ use tracing::{Level, debug, enabled, info, warn};
 use crate::admission::Admission;
 use crate::authority;
 use crate::contract::Contract;
+use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
 use crate::problem::Problem;
 use crate::request_id;
@@ -121,6 +122,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
             response.set_body(());
         }
         response.headers_mut().insert(&request_id::HEADER, request_id);
+        headers::protect(response.headers_mut());
         Ok(response)
     }
 }

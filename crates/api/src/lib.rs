@@ -13,6 +13,7 @@ mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod headers;
 mod idempotency;
 mod json;
 mod log_budget;

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use poem::endpoint::make_sync;
-use poem::http::header;
+use poem::http::HeaderValue;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
 
 use crate::contract::Contract;
-use crate::document::{Document, service};
+use crate::document::{Document, SwaggerUi, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
+use crate::headers::{NOTHING, protect_page};
 use crate::operations::Operations;
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
@@ -17,23 +18,25 @@ pub(crate) fn routes(
     document: &Document,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document)?;
+    let docs = SwaggerUi::of(document)?;
+    let json = document.json().to_owned();
+    let yaml = document.yaml().to_owned();
     let routes = Route::new()
-        .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))
-        .at("/openapi.json", page("application/json", document.json().to_owned()))
-        .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
+        .at("/docs", page("text/html; charset=utf-8", docs.policy, docs.html))
+        .at("/openapi.json", page("application/json", NOTHING, json))
+        .at("/openapi.yaml", page("application/yaml", NOTHING, yaml))
         .nest("/", service())
         .map_to_response();
     let operations = Operations::new(endpoints, routes);
     Ok(Front::new(operations, contract))
 }
 
-/// A page that is always the same.
-fn page(content_type: &'static str, text: String) -> impl Endpoint {
+/// A page that is always the same, under this policy.
+fn page(content_type: &'static str, policy: HeaderValue, text: String) -> impl Endpoint {
     let text = Bytes::from(text);
     get(make_sync(move |_| {
-        Response::builder()
-            .content_type(content_type)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .body(text.clone())
+        let mut page = Response::builder().content_type(content_type).body(text.clone());
+        protect_page(page.headers_mut(), policy.clone());
+        page
     }))
 }
