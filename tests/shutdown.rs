@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{
     Ask, Load, Outcome, Service, TableLock, TestDatabase, Told, Wire, check_record, count,
-    eventually, measured, turn,
+    eventually, flower, measured, turn,
 };
 
 /// How long a stop may take that waits for nothing; the grace for what is in flight is five seconds.
@@ -140,4 +140,21 @@ async fn requests_that_are_sent_in_part_do_not_delay_the_stop() {
     for mut wire in halves {
         wire.closed().await;
     }
+}
+
+/// Whoever sends requests is told by `/health/ready` to send them elsewhere, and served until then.
+#[tokio::test]
+async fn a_service_that_drains_is_not_ready_and_serves_on() {
+    let database = TestDatabase::create().await;
+    let mut service = Service::start_with(&database, [("DRAIN_SECONDS", "3600")]).await;
+    assert_eq!(service.get("/health/ready").await.status(), 200);
+    service.signal(Signal::SIGTERM);
+    service.log().wait_for("not ready any more").await;
+    let ready = service.get("/health/ready").await;
+    assert_eq!((ready.status().as_u16(), ready.headers().contains_key("retry-after")), (503, true));
+    assert_eq!(service.get("/health/live").await.status(), 200);
+    service.predict(&flower()).await;
+    // Asked twice, it does not wait any longer.
+    assert_eq!(service.stop().await.code(), Some(0));
+    assert_eq!(database.counts().await, (1, 1, 1));
 }

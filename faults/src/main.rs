@@ -10,6 +10,7 @@ mod counters;
 mod doubts;
 mod enclosure;
 mod finding;
+mod fleet;
 mod installation;
 mod kills;
 mod ledger;

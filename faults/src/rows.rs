@@ -13,6 +13,7 @@ mod overload;
 mod panics;
 mod refusing;
 mod replicas;
+mod rolling;
 mod sessions;
 mod slow;
 mod spool;
@@ -204,6 +205,13 @@ pub(crate) const ROWS: &[Row] = &[
         "two replicas get the same key at the same time",
         &[Need::Keys],
         |run| Box::pin(replicas::same_key(run)),
+    ),
+    row(
+        40,
+        "rolling-restart",
+        "three replicas behind haproxy and PgBouncer, restarted one by one, and migrations meanwhile: no request fails",
+        &[Need::Keys, Need::Program("haproxy"), Need::Program("pgbouncer")],
+        |run| Box::pin(rolling::restarts(run)),
     ),
 ];
 

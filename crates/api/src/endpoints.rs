@@ -6,6 +6,7 @@ mod predict;
 mod predictions;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use inference::Model;
@@ -29,6 +30,8 @@ pub(crate) struct Endpoints {
     pub(crate) store: Store,
     /// Where predictions go while the database is away, if anywhere.
     pub(crate) spool: Option<Spool>,
+    /// Whether the service is about to stop, and wants no more requests.
+    pub(crate) draining: Arc<AtomicBool>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

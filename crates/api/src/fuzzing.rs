@@ -46,7 +46,14 @@ impl Away {
         let store = Store::new(nowhere)?;
         let writer = store.writer()?;
         let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, Limits::default());
-        let endpoints = Endpoints { model, recorder, store, spool: None, started: Utc::now() };
+        let endpoints = Endpoints {
+            model,
+            recorder,
+            store,
+            spool: None,
+            draining: Arc::default(),
+            started: Utc::now(),
+        };
         let routes = routes(endpoints, &Document::generate()?)?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })

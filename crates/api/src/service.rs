@@ -1,6 +1,7 @@
 //! The composition root: puts the service together, runs it, and takes it apart.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,6 +11,7 @@ use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
 use storage::{Store, Upkeep};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::database::{self, Located};
@@ -151,17 +153,21 @@ async fn serve_from(
     let address = server.address()?;
     info!("listening on http://{address}; Swagger UI is at http://{address}/docs");
 
+    let draining = Arc::new(AtomicBool::new(false));
     let endpoints = Endpoints {
         model,
         recorder: recorder.clone(),
         store: store.clone(),
         spool: spool.clone(),
+        draining: Arc::clone(&draining),
         started: Utc::now(),
     };
     let routes = routes(endpoints, document)?;
     let stop = async {
         tokio::select! {
-            signal = shutdown.requested() => info!("{signal}: finishing what is in flight"),
+            signal = requested(settings, &mut shutdown, &draining) => {
+                info!("{signal}: finishing what is in flight");
+            }
             () = ended(&mut writing) => error!("the recorder has ended; stopping"),
         }
     };
@@ -190,6 +196,22 @@ async fn serve_from(
         }
     }
     Ok(())
+}
+
+/// Waits until the service is asked to stop, and for as long again as it shall go on serving then.
+async fn requested(
+    settings: &Settings,
+    shutdown: &mut Shutdown,
+    draining: &AtomicBool,
+) -> &'static str {
+    let signal = shutdown.requested().await;
+    let seconds = settings.drain_seconds;
+    if seconds == 0 {
+        return signal;
+    }
+    info!("{signal}: not ready any more; serving whoever has not noticed for {seconds} s");
+    draining.store(true, Relaxed);
+    timeout(Duration::from_secs(seconds.into()), shutdown.requested()).await.unwrap_or(signal)
 }
 
 /// Opens the spool, if there shall be one.

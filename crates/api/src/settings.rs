@@ -58,6 +58,13 @@ pub struct Settings {
     #[arg(long, env = "SPOOL_BYTES", default_value_t = spool::Limits::default().bytes, global = true)]
     pub spool_bytes: u64,
 
+    /// For how many seconds to go on serving when asked to stop, while /health/ready says no
+    ///
+    /// So that whoever sends requests here notices, and sends them elsewhere: behind a proxy, longer than it takes to look
+    /// twice. A second signal ends the wait.
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=3_600), global = true)]
+    pub drain_seconds: u16,
+
     /// How log lines look; `pretty` on a terminal, else `json`
     #[arg(long, env = "LOG_FORMAT", global = true)]
     pub log_format: Option<LogFormat>,

@@ -1,6 +1,7 @@
 //! `GET /health/live` and `GET /health/ready`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -33,12 +34,15 @@ impl HealthApi {
     ///
     /// The model is loaded as long as the process lives. The database is asked whether it answers, whether its commits
     /// last, and whether this service may write to it. A service that was given a spool is ready without a database, as
-    /// long as the spool takes something.
+    /// long as the spool takes something. One that is about to stop is not.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
     ) -> Result<Json<Health>, Failure<ReadyFailures>> {
+        if endpoints.draining.load(Relaxed) {
+            return Err(Problem::unavailable("the service is about to stop").into());
+        }
         if endpoints.spool.as_ref().is_some_and(|spool| spool.room() > 0) {
             return Ok(Json(Health::ok()));
         }
