@@ -61,6 +61,12 @@ bench *args:
     target/bench/env/bin/pip install --quiet --requirement benchmarks/requirements.txt
     target/bench/env/bin/python benchmarks/run.py {{ args }}
 
+# What thirty partitions cost against one, and dropping one under load; 10 minutes, 8 GB of disk; needs wrk.
+[group('verify')]
+bench-partitions:
+    cargo build --release -p api
+    python3 benchmarks/partitions.py
+
 # The service and its database harmed under load: the fault matrix in 28 minutes. `quick`: 8 minutes at most; `controls`:
 # broken services, which it must catch; `kills --rounds 200`, `soak --minutes 30`, `order`, `list`, `rows NAME…`;
 # `--seed N` repeats the choices of a run. Most rows need root.

@@ -29,7 +29,7 @@ _LAST = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 _CHUNK = 1_000_000
 
 # As the service would have written them: the id is a UUIDv7 with the milliseconds of the timestamp.
-_ROWS = """
+ROWS_OF_HISTORY = """
 with batch as materialized (
     select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
             || '7000'
@@ -114,7 +114,7 @@ def _fill(cluster: Cluster, database: str, one: History) -> None:
         last = min(first + _CHUNK, one.rows) - 1
         step = _STEP / timedelta(milliseconds=1)
         cluster.sql(
-            database, _ROWS.format(first=first, last=last, start=one.start.isoformat(), step=step)
+            database, ROWS_OF_HISTORY.format(first=first, last=last, start=one.start.isoformat(), step=step)
         )
     cluster.sql(database, "vacuum analyze raw_data", "vacuum analyze prediction", "checkpoint")
     if record.count(cluster, database) != (one.rows, one.rows):

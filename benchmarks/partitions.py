@@ -1,0 +1,182 @@
+"""What partitions cost and what they are for: `partitions.py`, or `just bench-partitions`.
+
+- The same 10 million rows of thirty days in one partition and in thirty: predictions and lookups by id, in turn.
+- A partition of 5 million rows is dropped under load: the slowest hundredth of the predictions.
+"""
+
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness.cluster import Cluster, running_cluster, without_database  # noqa: E402
+from harness.contestants import Contestant, migrate, service  # noqa: E402
+from harness.history import ROWS_OF_HISTORY  # noqa: E402
+from harness.load import closed_loop  # noqa: E402
+from harness.places import LOGS, PREDICT_LUA, PROGRAMS  # noqa: E402
+from harness.progress import say, step  # noqa: E402
+
+ROWS = 10_000_000
+DAYS = 30
+ROUNDS = 9
+SECONDS = 3
+CONNECTIONS = 64
+LOOKUPS = 20_000
+DROPPED = 5_000_000
+DROPS = 3
+# Fewer than make a queue: what is looked for is a stall.
+CONNECTIONS_WHILE_DROPPING = 16
+SECONDS_WHILE_DROPPING = 4
+_CHUNK = 1_000_000
+TABLES = ("raw_data", "prediction", "truth")
+
+
+def main() -> None:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with running_cluster() as cluster:
+        one_and_thirty(cluster)
+        drops(cluster)
+
+
+def one_and_thirty(cluster: Cluster) -> None:
+    with _record(cluster, "one", 1) as one, _record(cluster, "thirty", DAYS) as thirty:
+        with tempfile.TemporaryDirectory() as name:
+            scripts = {it.name: _lookups(cluster, it, Path(name)) for it in (one, thirty)}
+            figures: dict[str, dict[str, list[float]]] = {
+                what: {"one": [], "thirty": []} for what in ("predictions/s", "lookups/s")
+            }
+            for number in range(ROUNDS):
+                # The order changes, so that nobody is always the first.
+                for it in (one, thirty) if number % 2 else (thirty, one):
+                    cluster.checkpoint()
+                    load = closed_loop(f"{it.url}/predict", PREDICT_LUA, CONNECTIONS, SECONDS)
+                    figures["predictions/s"][it.name].append(load.per_second)
+                    load = closed_loop(it.url, scripts[it.name], CONNECTIONS, SECONDS)
+                    assert load.refused == 0
+                    figures["lookups/s"][it.name].append(load.per_second)
+    for what, of in figures.items():
+        ratios = [mine / theirs for mine, theirs in zip(of["one"], of["thirty"], strict=True)]
+        say(
+            f"{what}: one partition {statistics.median(of['one']):,.0f}, "
+            f"thirty {statistics.median(of['thirty']):,.0f}; "
+            f"cost {statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
+@contextmanager
+def _record(cluster: Cluster, name: str, parts: int) -> Iterator[Contestant]:
+    """A service on so many rows, evenly over the last days, in so many partitions."""
+    url = migrate(cluster, name)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = today - timedelta(days=DAYS)
+    if parts > 1:
+        # The one that is there takes all time until now.
+        for table in TABLES:
+            parts_there = f"select inhrelid::regclass from pg_inherits where inhparent = '{table}'::regclass"
+            first = cluster.sql(name, f"{parts_there} order by 1 limit 1")
+            cluster.sql(name, f"drop table {first}")
+            for day in range(DAYS + 1):
+                _part(cluster, name, table, start + timedelta(days=day), timedelta(days=1))
+    with step(f"{ROWS:,} rows in {name}"):
+        _fill(cluster, name, ROWS, start, timedelta(days=DAYS) / ROWS)
+    with service(PROGRAMS / "api", url, name, name, name) as contestant:
+        yield contestant
+
+
+def _part(cluster: Cluster, database: str, table: str, start: datetime, width: timedelta) -> None:
+    bounds = f"for values from ('{_id(start)}') to ('{_id(start + width)}')"
+    cluster.sql(database, f"create table {table}_{start:%Y%m%d} partition of {table} {bounds}")
+
+
+def _id(time: datetime) -> str:
+    text = f"{int(time.timestamp() * 1000):012x}" + "0" * 20
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _fill(cluster: Cluster, database: str, rows: int, start: datetime, each: timedelta) -> None:
+    milliseconds = each / timedelta(milliseconds=1)
+    for first in range(0, rows, _CHUNK):
+        last = min(first + _CHUNK, rows) - 1
+        cluster.sql(
+            database,
+            ROWS_OF_HISTORY.format(first=first, last=last, start=start.isoformat(), step=milliseconds),
+        )
+    cluster.sql(database, "vacuum analyze raw_data", "vacuum analyze prediction", "checkpoint")
+
+
+def _lookups(cluster: Cluster, it: Contestant, directory: Path) -> Path:
+    """Asks for records from all of the time, in turn."""
+    sample = f"select id from prediction tablesample system_rows({LOOKUPS})"
+    cluster.sql(it.name, "create extension if not exists tsm_system_rows")
+    ids = cluster.sql(it.name, sample).split()
+    random.Random(1).shuffle(ids)
+    listed = ",".join(f'"{one}"' for one in ids)
+    file = directory / f"{it.name}.lua"
+    file.write_text(
+        f"local ids = {{{listed}}}\nlocal next = 0\n"
+        "request = function()\n  next = next % #ids + 1\n"
+        "  return wrk.format('GET', '/predictions/' .. ids[next])\nend\n"
+    )
+    return file
+
+
+def drops(cluster: Cluster) -> None:
+    name = "drops"
+    url = migrate(cluster, name)
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for table in TABLES:
+        parts_there = f"select inhrelid::regclass from pg_inherits where inhparent = '{table}'::regclass"
+        first = cluster.sql(name, f"{parts_there} order by 1 limit 1")
+        cluster.sql(name, f"drop table {first}")
+        for number in range(DROPS):
+            _part(cluster, name, table, now - timedelta(days=100 - 10 * number), timedelta(days=1))
+        _part(cluster, name, table, now, timedelta(days=30))
+    for number in range(DROPS):
+        with step(f"{DROPPED:,} rows to be dropped"):
+            start = now - timedelta(days=100 - 10 * number)
+            _fill(cluster, name, DROPPED, start, timedelta(days=1) / DROPPED)
+    with service(PROGRAMS / "api", url, name, name, name) as contestant:
+        _load(contestant)
+        for number in range(DROPS):
+            quiet = [_load(contestant).p99 for _ in range(3)]
+            days = 100 - 10 * number - 5
+            upkeep = threading.Timer(1.0, _upkeep, (url, days))
+            upkeep.start()
+            dropping = _load(contestant).p99
+            upkeep.join()
+            left = cluster.sql(name, "select count(*) from pg_inherits where inhparent = 'prediction'::regclass")
+            say(
+                f"drop {number + 1}: p99 {dropping:.2f} ms, quiet {statistics.median(quiet):.2f} "
+                f"({min(quiet):.2f} to {max(quiet):.2f}), ratio {dropping / statistics.median(quiet):.2f}; "
+                f"{left} partitions left"
+            )
+
+
+def _load(contestant: Contestant):
+    return closed_loop(
+        f"{contestant.url}/predict", PREDICT_LUA, CONNECTIONS_WHILE_DROPPING, SECONDS_WHILE_DROPPING
+    )
+
+
+def _upkeep(url: str, days: int) -> None:
+    """Whoever keeps the record up drops what is older than this."""
+    environment = {**without_database(), "DATABASE_URL": url, "RETAIN_DAYS": str(days)}
+    started = time.monotonic()
+    done = subprocess.run(
+        [PROGRAMS / "api", "upkeep"], env=environment, check=True, capture_output=True, text=True
+    )
+    dropped = done.stderr.count("dropped the partition")
+    say(f"  {dropped} dropped, in {time.monotonic() - started:.2f} s all in all")
+
+
+if __name__ == "__main__":
+    main()
