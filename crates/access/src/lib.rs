@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod digest;
+mod id;
+mod key;
+mod scope;
+mod secret;
+
+mod format;
+mod key_file;
+
+mod failures;
+mod keyring;
+mod rate;
+
+mod error;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use error::Error;
+pub use id::KeyId;
+pub use key::{Key, Order, Standing};
+pub use key_file::KeyFile;
+pub use keyring::{Change, Keyring, Refusal};
+pub use scope::{Scope, Scopes};
+pub use secret::Secret;
