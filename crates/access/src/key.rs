@@ -78,6 +78,7 @@ impl Standing {
 }
 
 /// Whether this can be the name of a key; nobody's terminal obeys it.
-pub(crate) fn is_name(text: &str) -> bool {
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

@@ -21,7 +21,7 @@ pub mod fuzzing;
 
 pub use error::Error;
 pub use id::KeyId;
-pub use key::{Key, Order, Standing};
+pub use key::{Key, Order, Standing, is_name};
 pub use key_file::KeyFile;
 pub use keyring::{Change, Keyring, Refusal};
 pub use scope::{Scope, Scopes};

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::Document;
 use crate::endpoints::Endpoints;
+use crate::guard::Guard;
 use crate::problem::Problem;
 use crate::routes::routes;
 use crate::scalar::{Id, Timestamp};
@@ -48,7 +49,7 @@ impl Away {
         let writer = store.writer(Duration::from_secs(1))?;
         let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, Limits::default());
         let endpoints = Endpoints { model, recorder, store, spool: None, started: Utc::now() };
-        let routes = routes(endpoints, &Document::generate()?)?.boxed();
+        let routes = routes(endpoints, &Document::generate()?, Guard::default())?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })
     }

@@ -8,13 +8,16 @@ mod counted;
 mod database;
 mod document;
 mod endpoints;
+mod exposure;
 mod failure;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod idempotency;
 mod json;
+mod keys;
 mod log_budget;
 mod operations;
 mod predicted;
@@ -32,6 +35,7 @@ mod strict;
 mod telemetry;
 
 pub use document::Document;
+pub use keys::key;
 pub use service::{migrate, serve};
-pub use settings::{Command, LogFormat, Settings};
+pub use settings::{AccessSettings, Command, KeyCommand, LogFormat, Settings};
 pub use telemetry::init as init_telemetry;

@@ -42,6 +42,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     match settings.command.clone().unwrap_or(Command::Serve) {
         Command::Serve => api::serve(settings).await,
         Command::Migrate => api::migrate(settings).await,
+        Command::Key { command } => api::key(command, &settings.access),
         Command::Openapi { yaml } => {
             let document = Document::generate()?;
             let text = if yaml { document.yaml() } else { document.json() };

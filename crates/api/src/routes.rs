@@ -9,14 +9,19 @@ use crate::contract::Contract;
 use crate::document::{Document, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
+use crate::guard::Guard;
 use crate::operations::Operations;
+
+/// What is served beside the operations: it holds no data.
+const PAGES: &[&str] = &["/docs", "/openapi.json", "/openapi.yaml"];
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
 pub(crate) fn routes(
     endpoints: Endpoints,
     document: &Document,
+    guard: Guard,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
-    let contract = Contract::of(document)?;
+    let contract = Contract::of(document, PAGES)?;
     let routes = Route::new()
         .at("/docs", page("text/html; charset=utf-8", document.swagger_ui()?))
         .at("/openapi.json", page("application/json", document.json().to_owned()))
@@ -24,7 +29,7 @@ pub(crate) fn routes(
         .nest("/", service())
         .map_to_response();
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract))
+    Ok(Front::new(operations, contract, guard))
 }
 
 /// A page that is always the same.

@@ -1,11 +1,15 @@
 //! Every setting: its flag, its variable, its default.
 
+mod access;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub use self::access::{AccessSettings, KeyCommand};
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
 #[derive(Debug, Clone, Parser)]
@@ -18,6 +22,10 @@ pub struct Settings {
     /// The address to answer on; port 0 takes a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
     pub listen: SocketAddr,
+
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessSettings,
 
     /// The database of the record, as postgresql://user:password@host:port/name
     ///
@@ -74,6 +82,12 @@ pub enum Command {
     Serve,
     /// Bring the schema of the database up to date, and stop
     Migrate,
+    /// Make, list or revoke API keys
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Print the OpenAPI document
     Openapi {
         /// As YAML instead of JSON
