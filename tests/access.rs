@@ -16,7 +16,7 @@ use std::process::Output;
 use reqwest::RequestBuilder;
 use tempfile::TempDir;
 
-use crate::support::{Answer, Service, TestDatabase, flower};
+use crate::support::{Answer, Service, TestDatabase, eventually, flower};
 
 /// All the scopes there are.
 const SCOPES: [&str; 4] = ["predict", "read", "label", "admin"];
@@ -48,12 +48,31 @@ impl Keyed {
         Self { service, database, file, _directory: directory }
     }
 
-    /// Makes a key with these arguments and waits until the service knows it.
+    /// Changes the file and waits until the service has read it.
+    async fn change<T>(&mut self, change: impl FnOnce(&Path) -> T) -> T {
+        let log = self.service.log().clone();
+        let renewals =
+            || log.lines().iter().filter(|it| it.contains("there are other keys")).count();
+        let before = renewals();
+        let made = change(&self.file);
+        eventually("the file is read", async || renewals() > before).await;
+        made
+    }
+
+    /// Makes a key with these arguments.
     async fn key(&mut self, arguments: &[&str]) -> String {
-        let before = keys_in(&self.file);
-        let secret = new_key(&self.file, arguments);
-        self.service.log().wait_for(&format!("\"keys\":{}", before + 1)).await;
-        secret
+        self.change(|file| new_key(file, arguments)).await
+    }
+
+    /// Writes this field into the table of this key, as an administrator might.
+    async fn amend(&mut self, secret: &str, field: &str) {
+        let line = format!("id = \"{}\"\n", id(secret));
+        self.change(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            assert!(text.contains(&line));
+            std::fs::write(file, text.replace(&line, &format!("{line}{field}\n"))).unwrap();
+        })
+        .await;
     }
 
     /// Makes a key with all scopes.
@@ -102,11 +121,3 @@ fn spoilt(secret: &str) -> String {
 
 /// A secret of the right form that nobody made.
 const UNKNOWN: &str = "onr_00000000_0123456789abcdefghjkmnpqrstvwxyz01234567";
-
-/// Writes the file anew, as an administrator might, with a field more in the table of this key.
-fn amend(file: &Path, key: &str, field: &str) {
-    let text = std::fs::read_to_string(file).unwrap();
-    let line = format!("id = \"{key}\"\n");
-    assert!(text.contains(&line));
-    std::fs::write(file, text.replace(&line, &format!("{line}{field}\n"))).unwrap();
-}

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use reqwest::{Client, StatusCode};
 
-use super::{Keyed, UNKNOWN, amend, id};
+use super::{Keyed, UNKNOWN};
 use crate::support::{Answer, eventually, flower};
 
 impl Keyed {
@@ -50,21 +50,6 @@ async fn a_request_too_many_is_refused_before_its_body_is_looked_at() {
     }
     assert!(statuses.contains(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
     assert_eq!(statuses[0], 415);
-}
-
-#[tokio::test]
-async fn a_changed_file_gives_nobody_new_requests() {
-    let mut keyed = Keyed::start().await;
-    // So slow that a test does not see it filled again.
-    let secret = keyed.key(&["--scope", "predict", "--rate", "60"]).await;
-    keyed.hurry(&secret, 61).await;
-    let refused = keyed.hurry(&secret, 60).await.len();
-    assert!(refused > 0);
-    amend(&keyed.file, id(&secret), "# nothing");
-    let mut log = keyed.service.log().clone();
-    log.wait_for("there are other keys").await;
-    let refused = keyed.hurry(&secret, 240).await.len();
-    assert!(refused >= 60, "{refused}");
 }
 
 #[tokio::test]

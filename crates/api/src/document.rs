@@ -24,7 +24,7 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The page's form: no frame, no choice of servers, of which there is one, and bodies no taller than ours need.
 const STYLE: &str = "\
 body { margin: 0 }
-#ui .scheme-container { display: none }
+#ui .schemes-server-container { display: none }
 #ui textarea.body-param__text { min-height: 8.5em }";
 
 /// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would

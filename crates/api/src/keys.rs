@@ -93,13 +93,13 @@ pub fn key(command: KeyCommand, settings: &AccessSettings) -> anyhow::Result<()>
             )?;
         }
         KeyCommand::List => {
+            let (keys, now) = (file.keys()?, Utc::now());
             writeln!(
                 out,
                 "{:8}  {:7}  {:20}  {:20}  {:6}  {:24}  name",
                 "id", "state", "created", "expires", "rate", "scopes"
             )?;
-            let now = Utc::now();
-            for key in file.keys()? {
+            for key in keys {
                 let expires = key.expires.map(written).unwrap_or_default();
                 let rate = key.rate.map(|rate| rate.to_string()).unwrap_or_default();
                 let line = format!(
