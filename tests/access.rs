@@ -7,6 +7,7 @@ mod matrix;
 mod rates;
 mod refusals;
 mod renewal;
+mod room;
 mod timing;
 
 use std::ffi::OsStr;

@@ -15,10 +15,6 @@ mod rate;
 
 mod error;
 
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
-
 pub use error::Error;
 pub use id::KeyId;
 pub use key::{Key, Order, Standing, is_name};

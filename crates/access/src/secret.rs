@@ -14,7 +14,8 @@ const PREFIX: &[u8] = b"onr_";
 /// How many random digits of five bits each follow the id.
 const RANDOM: usize = 40;
 
-const LENGTH: usize = PREFIX.len() + KeyId::LENGTH + 1 + RANDOM;
+/// The length of every secret, in bytes.
+pub(crate) const LENGTH: usize = PREFIX.len() + KeyId::LENGTH + 1 + RANDOM;
 
 /// A secret that was just made: `onr_<id>_<random>`.
 pub struct Secret(String);
