@@ -181,3 +181,26 @@ impl Address {
         Ok(Self { segments, operations, allow: allow.join(", ").try_into()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_operation_says_which_keys_it_takes_or_is_not_served() {
+        let of = |path, scopes: Value| {
+            let operation = json!({"responses": {}, (security::SCOPES): scopes});
+            Address::of(path, &json!({"get": operation}))
+        };
+        let open = |path| Address::of(path, &json!({"get": {"responses": {}}}));
+        assert!(of("/ledger", json!(["read", "admin"])).is_ok());
+        assert!(open("/health/live").is_ok());
+        assert!(open("/ledger").is_err());
+        for scopes in [json!([]), json!(["write"]), json!("read"), json!(null)] {
+            assert!(of("/ledger", scopes.clone()).is_err(), "{scopes}");
+            assert!(of("/health/live", scopes.clone()).is_err(), "{scopes}");
+        }
+    }
+}

@@ -84,7 +84,8 @@ pub fn key(command: KeyCommand, settings: &AccessSettings) -> anyhow::Result<()>
         KeyCommand::New { scopes, name, expires, rate } => {
             let scopes = scopes.into_iter().collect();
             let secret = file.add(Order { scopes, name, expires, rate })?;
-            writeln!(out, "{}", secret.expose())?;
+            let lost = "nobody has seen the secret: revoke the key, which stands last in the file";
+            writeln!(out, "{}", secret.expose()).context(lost)?;
             writeln!(
                 notes,
                 "This is the secret of the new key; only its hash is kept, in {path}. Callers send it as\n\
