@@ -83,7 +83,8 @@ fn arrows_between_crates_point_down() {
         picture.push('\n');
     }
     expect![[r#"
-        api -> domain, inference, postmaster, recorder, spool, storage
+        access ->
+        api -> access, domain, inference, postmaster, recorder, spool, storage
         benchmarks -> domain, inference
         domain ->
         faults -> domain, postmaster
@@ -122,6 +123,8 @@ fn every_technology_has_one_owner() {
     check_owner("storage", "deadpool");
     check_owner("storage", "refinery");
     check_owner("spool", "rusqlite");
+    check_owner("access", "governor");
+    check_owner("access", "toml_edit");
     check_owner("api", "poem");
     check_owner("api", "clap");
 }

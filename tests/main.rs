@@ -5,6 +5,7 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod access;
 mod architecture;
 mod bad_inputs;
 mod headers;

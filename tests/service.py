@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,10 +17,12 @@ LISTENING = "listening on "
 
 
 @contextmanager
-def running_service(command: Sequence[str | Path] = ()) -> Iterator[str]:
+def running_service(
+    command: Sequence[str | Path] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Runs the service on a free port with a PostgreSQL of its own; gives `http://127.0.0.1:…`.
 
-    The command is that of the debug build, or of `ONRECORD`, if none is given.
+    The command is that of the debug build, or of `ONRECORD`, if none is given. Settings are variables.
     Whatever happens inside, the service is stopped; it must then exit with 0 and leave no
     PostgreSQL behind.
     """
@@ -29,7 +31,7 @@ def running_service(command: Sequence[str | Path] = ()) -> Iterator[str]:
         # If we are root, PostgreSQL runs as another user, who must get in.
         os.chmod(directory, 0o755)
         data, log = Path(directory, "data"), Path(directory, "log")
-        process = _start(command, data, log)
+        process = _start(command, data, log, settings or {})
         try:
             yield _address(process, log)
             _stop(process)
@@ -40,11 +42,30 @@ def running_service(command: Sequence[str | Path] = ()) -> Iterator[str]:
             _stop(process)
 
 
-def _start(command: Sequence[str | Path], data: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = command or [os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "api"]
+@contextmanager
+def keyed_service() -> Iterator[tuple[str, str]]:
+    """The same, for those who show a key; gives the address and the secret of a key that is good for everything."""
+    with tempfile.TemporaryDirectory(prefix="onrecord-keys-") as directory:
+        keys = str(Path(directory, "keys.toml"))
+        command = [_program(), "key", "new", "--api-keys-file", keys]
+        command += [f"--scope={scope}" for scope in ("predict", "read", "label", "admin")]
+        made = subprocess.run(command, check=True, capture_output=True, text=True)
+        with running_service(settings={"API_KEYS_FILE": keys}) as address:
+            yield address, made.stdout.strip()
+
+
+def _program() -> str | Path:
+    return os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "api"
+
+
+def _start(
+    command: Sequence[str | Path], data: Path, log: Path, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    command = command or [_program()]
     database = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
     environment = {name: value for name, value in os.environ.items() if name not in database}
     environment |= {"LISTEN": "127.0.0.1:0", "DATA_DIR": str(data), "LOG_FORMAT": "json"}
+    environment |= settings
     with log.open("wb") as output:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

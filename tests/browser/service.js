@@ -1,6 +1,6 @@
 // The built program as a process.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,13 +16,13 @@ for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) process.once(signal, () =>
 
 /**
  * Calls `use` with the address of a service on a free port with a PostgreSQL of its own. Whatever happens in `use`, the
- * service is stopped; it must then exit with 0 and leave no PostgreSQL behind.
+ * service is stopped; it must then exit with 0 and leave no PostgreSQL behind. Settings are variables.
  */
-export async function withService(use) {
+export async function withService(use, settings = {}) {
   const directory = await mkdtemp(join(tmpdir(), "onrecord-"));
   // If we are root, PostgreSQL runs as another user, who must get in.
   await chmod(directory, 0o755);
-  const service = start(join(directory, "data"));
+  const service = start(join(directory, "data"), settings);
   try {
     await use(await service.address());
     await service.stop();
@@ -32,11 +32,24 @@ export async function withService(use) {
   }
 }
 
-function start(dataDir) {
+/** The same, for those who show a key: calls `use` with the secret of one with these scopes as well. */
+export async function withKeyedService(scopes, use) {
+  const directory = await mkdtemp(join(tmpdir(), "onrecord-keys-"));
+  try {
+    const keys = join(directory, "keys.toml");
+    const options = scopes.flatMap((scope) => ["--scope", scope]);
+    const made = execFileSync(PROGRAM, ["key", "new", ...options, "--api-keys-file", keys], { stdio: "pipe" });
+    await withService((address) => use(address, made.toString().trim()), { API_KEYS_FILE: keys });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function start(dataDir, settings) {
   const { PATH, PG_BIN } = process.env;
   const environment = { PATH, ...(PG_BIN && { PG_BIN }) };
   const program = spawn(PROGRAM, {
-    env: { ...environment, LISTEN: "127.0.0.1:0", DATA_DIR: dataDir, LOG_FORMAT: "json" },
+    env: { ...environment, LISTEN: "127.0.0.1:0", DATA_DIR: dataDir, LOG_FORMAT: "json", ...settings },
     stdio: ["ignore", "inherit", "pipe"],
   });
   const kill = () => program.kill();

@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from service import running_service  # noqa: E402
+from service import keyed_service  # noqa: E402
 
 GENERATED = ROOT / "target" / "generated-client"
 PACKAGE = "onrecord_client"
@@ -29,15 +29,15 @@ def generate(document: Path) -> None:
     sys.path.insert(0, str(GENERATED))
 
 
-def use(address: str) -> None:
+def use(address: str, secret: str) -> None:
     """Predicts through the client, and reads the record back."""
 
     def operation(name: str) -> Callable[..., Any]:
         return importlib.import_module(f"{PACKAGE}.api.{name}").sync
 
     models = importlib.import_module(f"{PACKAGE}.models")
-    client = importlib.import_module(PACKAGE).Client(
-        base_url=address, raise_on_unexpected_status=True
+    client = importlib.import_module(PACKAGE).AuthenticatedClient(
+        base_url=address, token=secret, raise_on_unexpected_status=True
     )
     flower = models.Measurements(
         sepal_width=3.5, sepal_length=5.1, petal_width=0.2, petal_length=1.4
@@ -72,6 +72,6 @@ def use(address: str) -> None:
 
 if __name__ == "__main__":
     generate(ROOT / "openapi" / "openapi.json")
-    with running_service() as address:
-        use(address)
+    with keyed_service() as (address, secret):
+        use(address, secret)
     print("the generated client predicts, and reads the record")

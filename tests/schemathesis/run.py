@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent
 sys.path.insert(0, str(TESTS))
 
-from service import running_service  # noqa: E402
+from service import keyed_service  # noqa: E402
 
 SECONDS = 75
 
@@ -22,9 +23,10 @@ def main() -> int:
     options = ["--checks=all", "--mode=all", "--phases=examples,coverage,fuzzing,stateful"]
     options += [f"--max-time={SECONDS}", f"--seed={random.randrange(2**32)}"]
     options += ["--continue-on-failure", "--generation-database=none"]
-    with running_service() as address:
-        command = [st, "run", f"{address}/openapi.json", *options, *sys.argv[1:]]
-        hooks = {"PYTHONPATH": str(Path(__file__).resolve().parent), "SCHEMATHESIS_HOOKS": "hooks"}
+    with keyed_service() as (address, secret):
+        command = [st, f"--config-file={HERE / 'schemathesis.toml'}"]
+        command += ["run", f"{address}/openapi.json", *options, *sys.argv[1:]]
+        hooks = {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks", "ONRECORD_KEY": secret}
         # Away from the repository: Schemathesis leaves files where it runs.
         place, environment = TESTS.parent / "target", os.environ | hooks
         return subprocess.run(command, cwd=place, env=environment, check=False).returncode

@@ -11,21 +11,35 @@ use crate::problem::Problem;
 const MOST: usize = 8_192;
 
 /// The requests in work.
-#[derive(Debug, Default)]
-pub(crate) struct Admission(AtomicUsize);
+#[derive(Debug)]
+pub(crate) struct Admission {
+    most: usize,
+    now: AtomicUsize,
+}
 
 /// A request that is in work until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Admitted<'a>(&'a AtomicUsize);
 
+impl Default for Admission {
+    fn default() -> Self {
+        Self::to(MOST)
+    }
+}
+
 impl Admission {
+    /// Lets in so many at once.
+    pub(crate) fn to(most: usize) -> Self {
+        Self { most, now: AtomicUsize::new(0) }
+    }
+
     /// Lets a request in, or refuses it with 503 before anything of its body is read.
     ///
     /// Whether the process lives can always be asked.
     pub(crate) fn of(&self, request: &Request) -> Result<Admitted<'_>, Problem> {
-        let before = self.0.fetch_add(1, Relaxed);
-        let admitted = Admitted(&self.0);
-        if before >= MOST && request.uri().path() != "/health/live" {
+        let before = self.now.fetch_add(1, Relaxed);
+        let admitted = Admitted(&self.now);
+        if before >= self.most && request.uri().path() != "/health/live" {
             return Err(Problem::unavailable("too many requests are in work"));
         }
         Ok(admitted)

@@ -1,19 +1,37 @@
-//! What the document promises of each address: its methods, the parameters it knows, whether it reads a body.
+//! What the document promises of each address: its methods, the keys it takes, the parameters it knows, whether it reads a body.
 
 use std::collections::HashSet;
 
-use anyhow::Context;
+use access::Scopes;
+use anyhow::{Context, ensure};
 use poem::Request;
-use poem::http::Method;
+use poem::http::{HeaderValue, Method};
 use serde_json::Value;
 
-use crate::document::Document;
+use crate::document::{Document, security};
 use crate::problem::{Misfit, Problem, excerpt};
+
+/// The operations that take no key: a supervisor has none. No other can be served without one.
+const OPEN: [&str; 2] = ["/health/live", "/health/ready"];
 
 /// The addresses and operations of the document, for looking up.
 #[derive(Debug)]
 pub(crate) struct Contract {
     addresses: Vec<Address>,
+    pages: &'static [&'static str],
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'c> {
+    /// An operation of the document.
+    Operation(&'c Operation),
+    /// A page beside it, which holds no data.
+    Page,
+    /// An address of the document that does not answer to this method, but to those.
+    WrongMethod(&'c HeaderValue),
+    /// Nothing.
+    Nowhere,
 }
 
 #[derive(Debug)]
@@ -22,7 +40,7 @@ struct Address {
     segments: Vec<Segment>,
     operations: Vec<Operation>,
     /// The `Allow` header.
-    allow: String,
+    allow: HeaderValue,
 }
 
 #[derive(Debug)]
@@ -32,29 +50,45 @@ enum Segment {
     Parameter(String),
 }
 
+/// An operation, as the document has it.
 #[derive(Debug)]
-struct Operation {
+pub(crate) struct Operation {
     method: Method,
+    /// The scopes of which a key needs one; nothing if no key is needed.
+    pub(crate) scopes: Option<Scopes>,
     /// The query parameters, where the operation says that it refuses others (422).
     query: Option<HashSet<String>>,
-    reads_body: bool,
+    pub(crate) reads_body: bool,
 }
 
 impl Contract {
-    /// Reads it off the document.
-    pub(crate) fn of(document: &Document) -> anyhow::Result<Self> {
+    /// Reads it off the document, beside which there are these pages.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an operation that should take a key does not say which.
+    pub(crate) fn of(document: &Document, pages: &'static [&'static str]) -> anyhow::Result<Self> {
         let document: Value = serde_json::from_str(document.json())?;
         let paths = document["paths"].as_object().context("the document has no paths")?;
         let addresses = paths
             .iter()
             .map(|(path, item)| Address::of(path, item))
             .collect::<anyhow::Result<_>>()?;
-        Ok(Self { addresses })
+        Ok(Self { addresses, pages })
     }
 
-    /// The `Allow` header of an address: the methods of its operations, or GET for a page outside of the document.
-    pub(crate) fn allow(&self, path: &str) -> &str {
-        self.address(path).map_or("GET, HEAD", |address| &address.allow)
+    /// What a request is for.
+    pub(crate) fn place(&self, request: &Request) -> Place<'_> {
+        let path = request.uri().path();
+        let Some(address) = self.address(path) else {
+            return if self.pages.contains(&path) { Place::Page } else { Place::Nowhere };
+        };
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let mut operations = address.operations.iter();
+        match operations.find(|operation| operation.method == *method) {
+            Some(operation) => Place::Operation(operation),
+            None => Place::WrongMethod(&address.allow),
+        }
     }
 
     /// The name of the parameter in an address's path, if it has one.
@@ -67,11 +101,23 @@ impl Contract {
         names.next()
     }
 
+    fn address(&self, path: &str) -> Option<&Address> {
+        self.addresses.iter().find(|address| {
+            let mut parts = path.split('/');
+            address.segments.iter().all(|segment| match (segment, parts.next()) {
+                (Segment::Fixed(fixed), Some(part)) => fixed == part,
+                (Segment::Parameter(_), Some(part)) => !part.is_empty(),
+                (_, None) => false,
+            }) && parts.next().is_none()
+        })
+    }
+}
+
+impl Operation {
     /// Refuses query parameters that the operation does not know, or that are given twice.
     pub(crate) fn check_query(&self, request: &Request) -> Result<(), Problem> {
         let Some(query) = request.uri().query() else { return Ok(()) };
-        let known = self.operation(request).and_then(|operation| operation.query.as_ref());
-        let Some(known) = known else { return Ok(()) };
+        let Some(known) = &self.query else { return Ok(()) };
 
         let mut given = HashSet::new();
         let mut misfits = Vec::new();
@@ -89,28 +135,6 @@ impl Contract {
             });
         }
         if misfits.is_empty() { Ok(()) } else { Err(Problem::invalid(misfits)) }
-    }
-
-    /// Whether the request is for an operation that reads its body.
-    pub(crate) fn reads_body(&self, request: &Request) -> bool {
-        self.operation(request).is_some_and(|operation| operation.reads_body)
-    }
-
-    fn operation(&self, request: &Request) -> Option<&Operation> {
-        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let address = self.address(request.uri().path())?;
-        address.operations.iter().find(|operation| operation.method == *method)
-    }
-
-    fn address(&self, path: &str) -> Option<&Address> {
-        self.addresses.iter().find(|address| {
-            let mut parts = path.split('/');
-            address.segments.iter().all(|segment| match (segment, parts.next()) {
-                (Segment::Fixed(fixed), Some(part)) => fixed == part,
-                (Segment::Parameter(_), Some(part)) => !part.is_empty(),
-                (_, None) => false,
-            }) && parts.next().is_none()
-        })
     }
 }
 
@@ -141,8 +165,42 @@ impl Address {
                 .collect();
             let refuses = operation["responses"].get("422").is_some();
             let reads_body = operation.get("requestBody").is_some();
-            operations.push(Operation { method, query: refuses.then_some(query), reads_body });
+            let scopes =
+                security::required(operation).with_context(|| format!("{method} {path}"))?;
+            ensure!(
+                scopes.is_some() || OPEN.contains(&path),
+                "{method} {path} does not say which keys it takes"
+            );
+            operations.push(Operation {
+                method,
+                scopes,
+                query: refuses.then_some(query),
+                reads_body,
+            });
         }
-        Ok(Self { segments, operations, allow: allow.join(", ") })
+        Ok(Self { segments, operations, allow: allow.join(", ").try_into()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_operation_says_which_keys_it_takes_or_is_not_served() {
+        let of = |path, scopes: Value| {
+            let operation = json!({"responses": {}, (security::SCOPES): scopes});
+            Address::of(path, &json!({"get": operation}))
+        };
+        let open = |path| Address::of(path, &json!({"get": {"responses": {}}}));
+        assert!(of("/ledger", json!(["read", "admin"])).is_ok());
+        assert!(open("/health/live").is_ok());
+        assert!(open("/ledger").is_err());
+        for scopes in [json!([]), json!(["write"]), json!("read"), json!(null)] {
+            assert!(of("/ledger", scopes.clone()).is_err(), "{scopes}");
+            assert!(of("/health/live", scopes.clone()).is_err(), "{scopes}");
+        }
     }
 }

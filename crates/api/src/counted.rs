@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::contract::Contract;
 use crate::document::Document;
 use crate::front::{Arrived, Front};
+use crate::guard::Guard;
 use crate::idempotency::IdempotencyKey;
 use crate::predicted::Predicted;
 use crate::strict::Strict;
@@ -57,12 +58,12 @@ impl Parrot {
 }
 
 fn routes() -> impl Endpoint<Output = Response> {
-    let contract = Contract::of(&Document::generate().unwrap()).unwrap();
+    let contract = Contract::of(&Document::generate().unwrap(), &[]).unwrap();
     let mut operations = HashMap::new();
     Parrot.add_routes(&mut operations);
     // Called directly, as `Operations` does.
     let predict = operations.get_mut("/predict").and_then(|it| it.remove(&Method::POST)).unwrap();
-    Front::new(predict, contract)
+    Front::new(predict, contract, Guard::default())
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The OpenAPI document: generated from the types, corrected where the generator falls short, served as it is.
 
+pub(crate) mod security;
 mod swagger_ui;
 
+use access::Scope;
 use anyhow::Context;
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
@@ -18,15 +20,16 @@ answer goes out.
 
 Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
 
-/// What clients call the operations. Told to poem-openapi at each of them, it would wrap every call to pass it on.
-const NAMES: [(&str, &str, &str); 7] = [
-    ("post", "/predict", "predict"),
-    ("post", "/predict/batch", "predict_batch"),
-    ("get", "/predictions", "list_predictions"),
-    ("get", "/predictions/{id}", "get_prediction"),
-    ("get", "/ledger", "ledger"),
-    ("get", "/health/live", "live"),
-    ("get", "/health/ready", "ready"),
+/// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would
+/// wrap every call to pass it on.
+const OPERATIONS: [(&str, &str, &str, &[Scope]); 7] = [
+    ("post", "/predict", "predict", &[Scope::Predict]),
+    ("post", "/predict/batch", "predict_batch", &[Scope::Predict]),
+    ("get", "/predictions", "list_predictions", &[Scope::Read]),
+    ("get", "/predictions/{id}", "get_prediction", &[Scope::Read]),
+    ("get", "/ledger", "ledger", &[Scope::Read, Scope::Admin]),
+    ("get", "/health/live", "live", &[]),
+    ("get", "/health/ready", "ready", &[]),
 ];
 
 /// The types of the groups of operations.
@@ -62,7 +65,7 @@ impl Document {
         let generated = service().spec();
         let mut document: Value = serde_json::from_str(&generated)?;
         correct(&mut document);
-        name_operations(&mut document)?;
+        describe_operations(&mut document)?;
         order_tags(&mut document);
         let json = serde_json::to_string_pretty(&document)? + "\n";
         let yaml = serde_saphyr::to_string(&document)?;
@@ -93,12 +96,14 @@ fn order_tags(document: &mut Value) {
     }
 }
 
-/// Gives the operations their names.
-fn name_operations(document: &mut Value) -> anyhow::Result<()> {
-    for (method, path, name) in NAMES {
+/// Gives the operations their names, and says which keys they take.
+fn describe_operations(document: &mut Value) -> anyhow::Result<()> {
+    security::declare(document);
+    for (method, path, name, scopes) in OPERATIONS {
         let operation = document["paths"][path][method].as_object_mut();
         let operation = operation.with_context(|| format!("there is no {method} {path}"))?;
         operation.insert("operationId".to_owned(), json!(name));
+        security::require(operation, scopes)?;
     }
     Ok(())
 }

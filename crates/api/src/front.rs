@@ -11,12 +11,16 @@ use tracing::{Level, debug, enabled, info, warn};
 
 use crate::admission::Admission;
 use crate::authority;
-use crate::contract::Contract;
+use crate::contract::{Contract, Operation, Place};
+use crate::guard::Guard;
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
 use crate::problem::Problem;
 use crate::request_id;
 use crate::strict::throw_away;
+
+/// How many requests that are not let in may have their bodies thrown away at once.
+const TURNED_AWAY: usize = 1_024;
 
 /// When a request arrived, on the wall clock: the timestamp of its records.
 #[derive(Debug, Clone, Copy)]
@@ -27,28 +31,57 @@ pub(crate) struct Arrived(pub(crate) DateTime<Utc>);
 pub(crate) struct Front<E> {
     inner: E,
     contract: Contract,
+    guard: Guard,
     admission: Admission,
+    turned_away: Admission,
     log: LogBudget,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
-    pub(crate) fn new(inner: E, contract: Contract) -> Self {
-        Self { inner, contract, admission: Admission::default(), log: LogBudget::new() }
+    pub(crate) fn new(inner: E, contract: Contract, guard: Guard) -> Self {
+        let turned_away = Admission::to(TURNED_AWAY);
+        let (admission, log) = (Admission::default(), LogBudget::new());
+        Self { inner, contract, guard, admission, turned_away, log }
     }
 
     /// Calls the endpoint; an error becomes a problem.
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
-        request.extensions_mut().insert(Arrived(Utc::now()));
+        let arrived = Utc::now();
+        request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
+        let place = self.contract.place(&request);
+        if let Place::Operation(Operation { scopes: Some(scopes), .. }) = place
+            && let Err(refused) = self.guard.admit(&mut request, *scopes, arrived)
+        {
+            return Err(self.turn_away(request, refused).await);
+        }
         let _admitted = self.admission.of(&request)?;
-        let query = self.contract.check_query(&request);
-        if query.is_err() || !self.contract.reads_body(&request) {
+        let (query, reads_body) = match place {
+            Place::Operation(operation) => (operation.check_query(&request), operation.reads_body),
+            Place::Page | Place::WrongMethod(_) | Place::Nowhere => (Ok(()), false),
+        };
+        if query.is_err() || !reads_body {
             let body = request.take_body();
             throw_away(&request, body).await;
         }
         query?;
+        match place {
+            // Nothing that was not looked up here is routed.
+            Place::WrongMethod(allowed) => return Err(Problem::wrong_method(allowed)),
+            Place::Nowhere => return Err(Problem::nowhere()),
+            Place::Operation(_) | Place::Page => {}
+        }
         let uri = request.uri().clone();
         self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
+    }
+
+    /// Throws away the body of a request that is not let in; where there are too many such, the connection ends instead.
+    /// They take no room of those that are let in.
+    async fn turn_away(&self, mut request: Request, refused: Problem) -> Problem {
+        let Ok(_room) = self.turned_away.of(&request) else { return refused.closing() };
+        let body = request.take_body();
+        throw_away(&request, body).await;
+        refused
     }
 
     /// One line per request that failed, as far as the budget goes; it never holds what was sent.
@@ -91,12 +124,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 
     fn to_problem(&self, error: Error, path: &str) -> Problem {
-        let problem = Problem::from_poem(error, self.contract.path_parameter(path));
-        if problem.status() == StatusCode::METHOD_NOT_ALLOWED {
-            problem.with_allow(self.contract.allow(path))
-        } else {
-            problem
-        }
+        Problem::from_poem(error, self.contract.path_parameter(path))
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::Document;
 use crate::endpoints::Endpoints;
+use crate::guard::Guard;
 use crate::problem::Problem;
 use crate::routes::routes;
 use crate::scalar::{Id, Timestamp};
@@ -54,7 +55,7 @@ impl Away {
             draining: Arc::default(),
             started: Utc::now(),
         };
-        let routes = routes(endpoints, &Document::generate()?)?.boxed();
+        let routes = routes(endpoints, &Document::generate()?, Guard::default())?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })
     }

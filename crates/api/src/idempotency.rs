@@ -1,5 +1,7 @@
 //! The header `Idempotency-Key`: a request that has one is recorded once, however often it is sent.
 
+use std::sync::Arc;
+
 use domain::Measurements;
 use poem::http::{HeaderName, StatusCode};
 use poem::{Request, RequestBody};
@@ -7,6 +9,7 @@ use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use sha2::{Digest, Sha256};
 
+use crate::guard::Caller;
 use crate::problem::Problem;
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -18,7 +21,15 @@ const LONGEST: usize = 255;
 
 /// The key of a request, if it has one: 1 to 255 visible ASCII characters.
 #[derive(Debug)]
-pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+pub(crate) struct IdempotencyKey(pub(crate) Option<Claimed>);
+
+/// Such a key, and whose it is: nobody meets the keys of others.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    /// The id of the caller's API key; empty if there are none.
+    pub(crate) caller: Arc<str>,
+    pub(crate) key: String,
+}
 
 impl IdempotencyKey {
     fn of(request: &Request) -> Result<Self, Problem> {
@@ -27,7 +38,11 @@ impl IdempotencyKey {
         let fits =
             (1..=LONGEST).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
-            Ok(key) if fits && given.next().is_none() => Ok(Self(Some(key.to_owned()))),
+            Ok(key) if fits && given.next().is_none() => {
+                let caller = request.extensions().get::<Caller>();
+                let caller = caller.map_or(Arc::from(""), |Caller(key)| Arc::from(key.as_str()));
+                Ok(Self(Some(Claimed { caller, key: key.to_owned() })))
+            }
             _ => Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 format!(
@@ -57,7 +72,7 @@ impl<'a> ApiExtractor<'a> for IdempotencyKey {
     }
 
     fn param_raw_type(&self) -> Option<&Self::ParamRawType> {
-        self.0.as_ref()
+        self.0.as_ref().map(|claimed| &claimed.key)
     }
 
     async fn from_request(

@@ -8,14 +8,17 @@ mod counted;
 mod database;
 mod document;
 mod endpoints;
+mod exposure;
 mod failure;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod headers;
 mod idempotency;
 mod json;
+mod keys;
 mod log_budget;
 mod operations;
 mod predicted;
@@ -34,6 +37,9 @@ mod telemetry;
 mod upkeep;
 
 pub use document::Document;
+pub use keys::key;
 pub use service::{keep_up, migrate, serve};
-pub use settings::{Command, LogFormat, Pooler, RecordSettings, Settings};
+pub use settings::{
+    AccessSettings, Command, KeyCommand, LogFormat, Pooler, RecordSettings, Settings,
+};
 pub use telemetry::init as init_telemetry;

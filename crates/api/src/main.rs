@@ -43,6 +43,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
         Command::Serve => api::serve(settings).await,
         Command::Migrate => api::migrate(settings).await,
         Command::Upkeep => api::keep_up(settings).await,
+        Command::Key { command } => api::key(command, &settings.access),
         Command::Openapi { yaml } => {
             let document = Document::generate()?;
             let text = if yaml { document.yaml() } else { document.json() };

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Error, IntoResponse, Response};
 use poem_openapi::Object;
 use poem_openapi::error::{ParseParamError, ParsePathError};
@@ -22,7 +22,7 @@ const RETRY_AFTER: u32 = 1;
 pub(crate) struct Problem {
     status: StatusCode,
     details: Box<ProblemDetails>,
-    allow: Option<HeaderValue>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     closes: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -66,7 +66,7 @@ impl Problem {
             detail: detail.into(),
             errors: None,
         };
-        Self { status, details: Box::new(details), allow: None, closes: false, cause: None }
+        Self { status, details: Box::new(details), headers: vec![], closes: false, cause: None }
     }
 
     /// 422: the request is understood, but these places of it do not fit.
@@ -105,9 +105,23 @@ impl Problem {
         self
     }
 
-    /// Adds the methods that would have been allowed.
-    pub(crate) fn with_allow(mut self, methods: &str) -> Self {
-        self.allow = HeaderValue::from_str(methods).ok();
+    /// 404: nothing is served there.
+    pub(crate) fn nowhere() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "there is nothing at this address; the routes are at /docs",
+        )
+    }
+
+    /// 405: the address answers to these methods.
+    pub(crate) fn wrong_method(allowed: &HeaderValue) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not answer to this method")
+            .with(header::ALLOW, allowed.clone())
+    }
+
+    /// Adds a header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -153,16 +167,11 @@ impl Problem {
         }
         // The router decodes addresses that it does not know as well.
         if undecodable || error.is::<NotFoundError>() {
-            return Self::new(
-                StatusCode::NOT_FOUND,
-                "there is nothing at this address; the routes are at /docs",
-            );
+            return Self::nowhere();
         }
+        // Pages: nothing else is routed whose method was not looked up before.
         if error.is::<MethodNotAllowedError>() {
-            return Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this address does not answer to this method",
-            );
+            return Self::wrong_method(&HeaderValue::from_static("GET, HEAD"));
         }
         let status = error.status();
         if status.is_server_error() {
@@ -220,9 +229,7 @@ impl IntoResponse for Problem {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

@@ -9,15 +9,20 @@ use crate::contract::Contract;
 use crate::document::{Document, SwaggerUi, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
+use crate::guard::Guard;
 use crate::headers::{NOTHING, protect_page};
 use crate::operations::Operations;
+
+/// What is served beside the operations: it holds no data.
+const PAGES: &[&str] = &["/docs", "/openapi.json", "/openapi.yaml"];
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
 pub(crate) fn routes(
     endpoints: Endpoints,
     document: &Document,
+    guard: Guard,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
-    let contract = Contract::of(document)?;
+    let contract = Contract::of(document, PAGES)?;
     let docs = SwaggerUi::of(document)?;
     let json = document.json().to_owned();
     let yaml = document.yaml().to_owned();
@@ -28,7 +33,7 @@ pub(crate) fn routes(
         .nest("/", service())
         .map_to_response();
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract))
+    Ok(Front::new(operations, contract, guard))
 }
 
 /// A page that is always the same, under this policy.

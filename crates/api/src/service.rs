@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use access::Keyring;
 use anyhow::{Context, bail};
 use chrono::Utc;
 use inference::Model;
@@ -16,10 +17,11 @@ use tracing::{error, info, warn};
 
 use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
+use crate::guard::Guard;
 use crate::routes::routes;
 use crate::server::{self, Server};
 use crate::shutdown::Shutdown;
-use crate::{Document, Settings, upkeep};
+use crate::{Document, Settings, exposure, keys, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,9 +33,11 @@ const GRACE_IN_DOUBT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 ///
-/// Fails if the model does not fit, the database cannot be used, or the address cannot be bound.
+/// Fails if it could be reached from elsewhere without keys, the keys or the model does not fit, the database cannot be used, or the address cannot be bound.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
+    exposure::check(settings.listen, &settings.access)?;
+    let keyring = keys::open(&settings.access)?;
     let model = Arc::new(load_model(&settings)?);
     let document = Document::generate()?;
     let server = Server::bind(settings.listen, server::Limits::default())
@@ -41,7 +45,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
     let located = database::locate(&settings).await?;
-    let served = serve_from(&settings, &located, model, &document, server, shutdown).await;
+    let served = serve_from(&settings, &located, model, &document, server, keyring, shutdown).await;
     let stopped = stop_private(located).await;
     served.and(stopped)
 }
@@ -130,6 +134,7 @@ async fn serve_from(
     model: Arc<Model>,
     document: &Document,
     server: Server,
+    keyring: Option<Arc<Keyring>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let store = store_in(located)?;
@@ -147,6 +152,7 @@ async fn serve_from(
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default());
     let keeping_up = tokio::spawn(upkeep::keep_on(upkeep));
+    let watching = keyring.clone().map(|keyring| tokio::spawn(keys::watch(keyring)));
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
@@ -162,7 +168,7 @@ async fn serve_from(
         draining: Arc::clone(&draining),
         started: Utc::now(),
     };
-    let routes = routes(endpoints, document)?;
+    let routes = routes(endpoints, document, Guard::new(keyring))?;
     let stop = async {
         tokio::select! {
             signal = requested(settings, &mut shutdown, &draining) => {
@@ -177,6 +183,9 @@ async fn serve_from(
     }
     recorder.close(GRACE_IN_DOUBT).await;
     keeping_up.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     store.close();
     if let Some(spool) = spool {
         spool.close().await;

@@ -1,14 +1,16 @@
 //! Every setting: its flag, its variable, its default.
 
+mod access;
+mod record;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-mod record;
-
-pub use record::{Pooler, RecordSettings};
+pub use self::access::{AccessSettings, KeyCommand};
+pub use self::record::{Pooler, RecordSettings};
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
 #[derive(Debug, Clone, Parser)]
@@ -21,6 +23,10 @@ pub struct Settings {
     /// The address to answer on; port 0 takes a free one
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
     pub listen: SocketAddr,
+
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessSettings,
 
     /// Where the record is, and for how long it is kept.
     #[command(flatten)]
@@ -81,6 +87,12 @@ pub enum Command {
     ///
     /// The service sees to it itself, unless its user may not.
     Upkeep,
+    /// Make, list or revoke API keys
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Print the OpenAPI document
     Openapi {
         /// As YAML instead of JSON

@@ -12,7 +12,7 @@ use recorder::{Once, Recorded, Stored};
 use super::{Endpoints, Group};
 use crate::failure::{Failure, Failures};
 use crate::front::Arrived;
-use crate::idempotency::{IdempotencyKey, fingerprint};
+use crate::idempotency::{Claimed, IdempotencyKey, fingerprint};
 use crate::predicted::Predicted;
 use crate::problem::Problem;
 use crate::strict::Strict;
@@ -84,11 +84,10 @@ impl Endpoints {
     ) -> Result<Predicted<T>, Problem> {
         #[cfg(feature = "fail-points")]
         fail::fail_point!("api::record");
-        let once = key.map(|key| {
+        let once = key.map(|Claimed { caller, key }| {
             let model = Arc::clone(&self.model);
             Once {
-                // Callers are not told apart yet.
-                caller: Arc::from(""),
+                caller,
                 key,
                 fingerprint: fingerprint(operation, &rows),
                 render: Box::new(move |records| {

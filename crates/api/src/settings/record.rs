@@ -12,7 +12,8 @@ pub struct RecordSettings {
     ///
     /// Its user needs no more than to insert and to select, if MAINTENANCE_DATABASE_URL names one who may do more. Without it
     /// the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private PostgreSQL is created
-    /// in the data directory and runs as long as the service does.
+    /// in the data directory and runs as long as the service does. As a flag it can be seen by everybody on this machine; as a
+    /// variable it cannot.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
 

@@ -1,0 +1,105 @@
+//! The settings of access: where the keys are, how much they allow, and whether to do without.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use access::{KeyId, Scope};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::builder::BoolishValueParser;
+use clap::{Args, Subcommand};
+
+/// Who may ask.
+#[derive(Debug, Clone, Args)]
+pub struct AccessSettings {
+    /// The file of the API keys; without it whoever reaches the service may do everything
+    ///
+    /// `api key new` makes it, or adds to it. A running service takes up a change within five seconds. Without keys it
+    /// listens on loopback addresses only.
+    #[arg(long, env = "API_KEYS_FILE", global = true, value_name = "FILE")]
+    pub api_keys_file: Option<PathBuf>,
+
+    /// How many requests per second a key may make of which the file does not say it; default: any number
+    ///
+    /// As many may come at once. A batch is one request.
+    #[arg(long, env = "KEY_RATE", global = true, value_name = "REQUESTS")]
+    pub key_rate: Option<NonZeroU32>,
+
+    /// Listen beyond loopback without keys: whoever reaches the service may predict and read the record
+    #[arg(long, env = "INSECURE", value_parser = BoolishValueParser::new(), global = true)]
+    pub insecure: bool,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key: its secret is printed, this once, and its hash added to the file, which is made if there is none
+    New {
+        /// What the key is good for: predict, read (the whole record), label or admin; may be given several times
+        #[arg(long = "scope", required = true, value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+
+        /// What people call it
+        #[arg(long, value_parser = name)]
+        name: Option<String>,
+
+        /// From when on it counts no more: in so many days or hours (90d, 12h), or at a time (RFC 3339)
+        #[arg(long, value_parser = expiry, value_name = "WHEN")]
+        expires: Option<DateTime<Utc>>,
+
+        /// How many requests per second it may make, instead of --key-rate
+        #[arg(long, value_name = "REQUESTS")]
+        rate: Option<NonZeroU32>,
+    },
+    /// List the keys, without their hashes
+    List,
+    /// Let a key count no more
+    Revoke {
+        /// The key: the part of its secret between the underscores
+        id: KeyId,
+    },
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if access::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 100 characters, none of them a control character".to_owned())
+    }
+}
+
+fn expiry(text: &str) -> Result<DateTime<Utc>, String> {
+    let length = |count: &str, unit: fn(i64) -> Option<TimeDelta>| {
+        let count = count.parse::<u32>().ok()?;
+        Utc::now().checked_add_signed(unit(count.into())?)
+    };
+    let time = match (text.strip_suffix('d'), text.strip_suffix('h')) {
+        (Some(days), _) => length(days, TimeDelta::try_days),
+        (_, Some(hours)) => length(hours, TimeDelta::try_hours),
+        _ => DateTime::parse_from_rfc3339(text).ok().map(Into::into),
+    };
+    match time {
+        Some(time) if time > Utc::now() => Ok(time),
+        Some(_) => Err("is over already".to_owned()),
+        None => Err("must be like 90d, 12h or 2027-01-31T12:00:00Z".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_a_length_or_a_time_to_come() {
+        let hours = |text| (expiry(text).unwrap() - Utc::now()).num_minutes() / 60;
+        assert_eq!([hours("90d"), hours("12h")], [90 * 24 - 1, 11]);
+        assert_eq!(
+            expiry("2999-01-31T12:00:00+01:00").unwrap().to_rfc3339(),
+            "2999-01-31T11:00:00+00:00"
+        );
+        for refused in
+            ["", "d", "0d", "-1d", "1w", "4294967295d", "2020-01-01T00:00:00Z", "2999-01-31"]
+        {
+            assert!(expiry(refused).is_err(), "{refused}");
+        }
+    }
+}
