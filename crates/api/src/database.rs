@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context, bail, ensure};
 use postmaster::Postmaster;
-use storage::Database;
+use storage::{Database, TlsParameters};
 use tokio::task::spawn_blocking;
 
 use crate::Settings;
@@ -25,7 +25,8 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
             !url.is_empty(),
             "DATABASE_URL is set, but empty; unset it to use a private PostgreSQL"
         );
-        let database = Database::from_url(url).context("DATABASE_URL cannot be used")?;
+        let database = Database::from_url(url, &tls_from_libpq_variables());
+        let database = database.context("DATABASE_URL cannot be used")?;
         return Ok(Located { database, psql: "psql $DATABASE_URL".to_owned(), private: None });
     }
     if let Some(database) = from_libpq_variables()? {
@@ -62,11 +63,19 @@ fn from_libpq_variables() -> anyhow::Result<Option<Database>> {
     };
     // libpq's default, which tokio-postgres does not know.
     let user = user.or_else(|| env::var("USER").ok());
-    Ok(Some(Database::from_parts(
+    let database = Database::from_parts(
         host.as_deref(),
         port,
         user.as_deref(),
         password.as_deref(),
         name.as_deref(),
-    )))
+    );
+    let database = database.encrypted(&tls_from_libpq_variables());
+    database.context("what PGHOST and the like name cannot be used").map(Some)
+}
+
+/// What libpq's variables say of TLS.
+fn tls_from_libpq_variables() -> TlsParameters {
+    let variable = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
+    TlsParameters::from_variables(variable)
 }

@@ -33,5 +33,5 @@ mod telemetry;
 
 pub use document::Document;
 pub use service::{migrate, serve};
-pub use settings::{Command, LogFormat, Settings};
+pub use settings::{Command, Encryption, LogFormat, Settings};
 pub use telemetry::init as init_telemetry;

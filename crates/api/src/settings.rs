@@ -1,11 +1,15 @@
 //! Every setting: its flag, its variable, its default.
 
+mod encryption;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub use encryption::Encryption;
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
 #[derive(Debug, Clone, Parser)]
@@ -19,7 +23,14 @@ pub struct Settings {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
     pub listen: SocketAddr,
 
+    /// How clients are spoken to.
+    #[command(flatten)]
+    pub encryption: Encryption,
+
     /// The database of the record, as postgresql://user:password@host:port/name
+    ///
+    /// Its sslmode goes up to verify-full, with sslrootcert=FILE or =system; what it does not say of TLS is taken from
+    /// PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY.
     ///
     /// Without it the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private
     /// PostgreSQL is created in the data directory and runs as long as the service does.
@@ -104,6 +115,6 @@ fn default_threads() -> NonZeroUsize {
 }
 
 const AFTER_HELP: &str = "\
-Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (see --database-url), and RUST_LOG, which says what is logged,
-for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
+Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY (see
+--database-url), and RUST_LOG, which says what is logged, for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
 one for each that succeeds, which costs a fifth of the throughput.";

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod cause;
 mod claims;
 mod columns;
+mod connector;
 mod copying;
 #[cfg(test)]
 mod counted;
@@ -15,6 +17,8 @@ mod reading;
 mod session;
 mod statements;
 mod store;
+mod tls;
+mod verification;
 mod writing;
 
 pub use cause::Cause;
@@ -23,4 +27,5 @@ pub use database::Database;
 pub use error::Error;
 pub use reading::{Filter, Page};
 pub use store::Store;
+pub use tls::TlsParameters;
 pub use writing::Writer;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
 };
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 use crate::{Cause, Database, Error, deadlines, fitness};
 
@@ -78,7 +78,11 @@ fn pool(
     recycling_method: RecyclingMethod,
 ) -> PoolBuilder {
     let config = configure(database, statement, statement);
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+    let manager = Manager::from_connect(
+        config,
+        database.connector.clone(),
+        ManagerConfig { recycling_method },
+    );
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)

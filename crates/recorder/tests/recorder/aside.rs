@@ -9,7 +9,7 @@ use domain::Measurements;
 use inference::Model;
 use recorder::{Error, Limits, Once, Recorded, Recorder, Stored};
 use spool::Spool;
-use storage::{Database, Store};
+use storage::{Database, Store, TlsParameters};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -18,7 +18,8 @@ use crate::database::TestDatabase;
 use crate::support::{FLOWER, KEPT, PATIENT, hold_writes, let_go, tally, until};
 
 async fn recorder(database: &TestDatabase, directory: &Path) -> (Recorder, Spool) {
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
+    let store = Store::new(Database::from_url(&database.url(), &TlsParameters::default()).unwrap())
+        .unwrap();
     store.migrate().await.unwrap();
     let limits = spool::Limits { free_disk: 0.0, ..spool::Limits::default() };
     let (spool, _found) = Spool::open(directory, limits).unwrap();
@@ -180,7 +181,8 @@ async fn a_request_with_a_key_is_refused_and_not_put_aside() {
 #[tokio::test]
 async fn a_spool_that_is_full_refuses_and_is_of_use_again_afterwards() {
     let (database, directory) = (TestDatabase::create().await, TempDir::new().unwrap());
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
+    let store = Store::new(Database::from_url(&database.url(), &TlsParameters::default()).unwrap())
+        .unwrap();
     store.migrate().await.unwrap();
     let limits = spool::Limits { free_disk: 0.0, bytes: 1 << 20 };
     let (spool, _found) = Spool::open(directory.path(), limits).unwrap();

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::{Measurements, Record};
 use inference::Model;
 use recorder::{Error, Limits, Recorded, Recorder, Stored, Tally};
-use storage::{Database, Store};
+use storage::{Database, Store, TlsParameters};
 use tokio_postgres::Client;
 
 use crate::database::TestDatabase;
@@ -24,7 +24,8 @@ pub(crate) const PATIENT: Duration = Duration::from_secs(10);
 pub(crate) const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1.4]);
 
 pub(crate) async fn recorder(database: &TestDatabase, limits: Limits) -> (Recorder, Store) {
-    let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
+    let store = Store::new(Database::from_url(&database.url(), &TlsParameters::default()).unwrap())
+        .unwrap();
     store.migrate().await.unwrap();
     let model = Arc::new(Model::embedded().unwrap());
     let (recorder, _writing) = Recorder::start(model, store.writer(KEPT).unwrap(), None, limits);
