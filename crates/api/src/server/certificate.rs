@@ -54,6 +54,8 @@ impl Files {
                     anyhow!(other).context(format!("{name} and {key_name} cannot be used together"))
                 }
             })?;
+        // The stronger one of what both know is taken, whatever the client likes better.
+        config.ignore_client_order = true;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         Ok(Arc::new(config))
     }
