@@ -85,12 +85,12 @@ impl OwnPostgres {
             .await;
     }
 
-    /// Starts it again with a TCP port too, and these lines more in `pg_hba.conf`; gives the port.
+    /// Starts it again with a TCP port too, and these lines before those in `pg_hba.conf`; gives the port.
     pub(crate) async fn listen(&mut self, rules: &str) -> u16 {
         // A port that was free a moment ago.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let theirs = fs::read_to_string(self.cluster.join("pg_hba.conf")).unwrap();
-        self.put("pg_hba.conf", &format!("{theirs}\n{rules}"));
+        self.put("pg_hba.conf", &format!("{rules}\n{theirs}"));
         self.crash().await;
         let socket = self.config.get_hosts()[0].clone();
         let mut config = Config::new();

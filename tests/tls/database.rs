@@ -11,14 +11,14 @@ use crate::support::{OwnPostgres, Service, count, flower, measured};
 
 /// Who gets in which way. The last one shows a certificate instead of a password.
 const RULES: &str = "
-host      all any   all scram-sha-256
+host      all free  all scram-sha-256
 hostssl   all tls   all scram-sha-256
 hostnossl all plain all scram-sha-256
 hostssl   all shown all cert
 ";
 
 const ROLES: &str = "
-create role any   superuser login password 'topsecret';
+create role free  superuser login password 'topsecret';
 create role tls   superuser login password 'topsecret';
 create role plain superuser login password 'topsecret';
 create role shown superuser login";
@@ -181,15 +181,26 @@ async fn connections_are_verified_as_asked() {
             .await;
     }
 
+    // Too old for any encryption: what is only preferred is done without.
+    server.set("ssl_min_protocol_version", "TLSv1").await;
+    server.set("ssl_max_protocol_version", "TLSv1.1").await;
+    server
+        .expect(&[
+            ("free", "sslmode=prefer", ""),
+            ("free", "sslmode=require", "TLS handshake"),
+            ("tls", "sslmode=prefer", "no encryption"),
+        ])
+        .await;
+
     server.set("ssl", "off").await;
     server
         .expect(&[
-            ("any", "sslmode=disable", ""),
-            ("any", "sslmode=prefer", ""),
-            ("any", "", ""),
-            ("any", "sslmode=require", "server does not support TLS"),
-            ("any", &ca, "server does not support TLS"),
-            ("any", &full, "server does not support TLS"),
+            ("free", "sslmode=disable", ""),
+            ("free", "sslmode=prefer", ""),
+            ("free", "", ""),
+            ("free", "sslmode=require", "server does not support TLS"),
+            ("free", &ca, "server does not support TLS"),
+            ("free", &full, "server does not support TLS"),
         ])
         .await;
 }
@@ -197,16 +208,16 @@ async fn connections_are_verified_as_asked() {
 #[tokio::test]
 async fn the_service_keeps_its_record_over_verified_connections() {
     const SESSIONS: &str = "select count(*) from pg_stat_activity join pg_stat_ssl using (pid)
-                            where usename in ('any', 'tls') and ";
+                            where usename = 'free' and ";
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::start(&authority.issue("localhost"), &authority).await;
     let admin = server.postgres.try_connect().await.unwrap();
     let (root, port) = (authority.root(), server.port.to_string());
-    let url = server.url("any", "");
+    let url = server.url("free", "");
     let parts = [
         ("PGHOST", "localhost"),
         ("PGPORT", &port),
-        ("PGUSER", "any"),
+        ("PGUSER", "free"),
         ("PGPASSWORD", "topsecret"),
         ("PGDATABASE", &server.name),
     ];
@@ -230,7 +241,7 @@ async fn the_service_keeps_its_record_over_verified_connections() {
     assert_eq!(count(&admin, "select count(*) from prediction").await, 3);
 
     // What the address says counts more than a variable does.
-    let said = server.url("any", &format!("sslmode=verify-full&sslrootcert={}", other.root()));
+    let said = server.url("free", &format!("sslmode=verify-full&sslrootcert={}", other.root()));
     for variables in [
         vec![("DATABASE_URL", &*said), ("PGSSLMODE", "disable"), ("PGSSLROOTCERT", &root)],
         vec![("DATABASE_URL", &url), ("PGSSLMODE", "verify-all")],

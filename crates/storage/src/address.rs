@@ -2,15 +2,16 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::TlsParameters;
+use crate::{Cause, TlsParameters};
 
 /// Takes what an address says of TLS out of it, and gives the rest for tokio-postgres to read.
 ///
-/// What is not well formed stays in the rest, so that it is refused there.
-pub(crate) fn split(address: &str) -> (String, TlsParameters) {
+/// What is not well formed stays in the rest, so that it is refused there; but where tokio-postgres would pass over the
+/// whole end of an address, that is refused here.
+pub(crate) fn split(address: &str) -> Result<(String, TlsParameters), Cause> {
     let url = ["postgres://", "postgresql://"].iter().find_map(|it| address.strip_prefix(it));
     match url {
-        Some(url) => split_url(address, url),
+        Some(url) => Ok(split_url(address, url)),
         None => split_pairs(address),
     }
 }
@@ -49,21 +50,29 @@ fn take_from_url(said: &mut TlsParameters, parameter: &str) -> bool {
 }
 
 /// Splits `host=… user='…' …`.
-fn split_pairs(address: &str) -> (String, TlsParameters) {
+fn split_pairs(address: &str) -> Result<(String, TlsParameters), Cause> {
     let (mut kept, mut said) = (String::new(), TlsParameters::default());
     let mut rest = address;
     while let Some((length, name, value)) = pair(rest) {
         let (this, next) = rest.split_at(length);
         if !said.take(name, &value) {
-            // After a quoted value there need be no space, but there is nothing to be quoted any more.
-            kept.push(' ');
-            kept.push_str(this);
+            keep(&mut kept, this);
         }
         rest = next;
     }
-    kept.push(' ');
-    kept.push_str(rest);
-    (kept.trim().to_owned(), said)
+    if rest.trim_start().starts_with('=') {
+        return Err(Cause::of_words("a name is missing before ="));
+    }
+    keep(&mut kept, rest);
+    Ok((kept, said))
+}
+
+/// Appends what is kept, apart from what stands there: after a quoted value there need be no space, but that may be gone.
+fn keep(kept: &mut String, part: &str) {
+    if !kept.is_empty() && part.starts_with(|first: char| !first.is_whitespace()) {
+        kept.push(' ');
+    }
+    kept.push_str(part);
 }
 
 /// The first pair of a text that begins with one: its length, its name, its value.
@@ -96,11 +105,10 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     /// The rest of an address, its `sslmode` and its `sslrootcert`.
     fn split(address: &str) -> (String, String, String) {
-        let (rest, said) = super::split(address);
+        let (rest, said) = super::split(address).unwrap();
         (rest, said.mode.unwrap_or_default(), said.root_certificate.unwrap_or_default())
     }
 
@@ -138,7 +146,7 @@ mod tests {
     #[test]
     fn the_last_of_several_wins() {
         check("postgresql://h?sslmode=disable&sslmode=require", "postgresql://h", "require", "");
-        check("sslmode=disable host=h sslmode=require", "host=h", "require", "");
+        check("sslmode=disable host=h sslmode=require", " host=h", "require", "");
     }
 
     #[test]
@@ -153,6 +161,7 @@ mod tests {
     fn what_stands_in_a_password_is_no_parameter() {
         let url = "postgresql://a:b?sslmode=disable&c@h/n";
         check(url, url, "", "");
+        check("postgresql://a?b@h?sslmode=require", "postgresql://a?b@h", "require", "");
         check("postgresql://a:b?c@h/n?sslmode=require", "postgresql://a:b?c@h/n", "require", "");
         check("postgresql://h/n?sslrootcert=/x@y.pem", "postgresql://h/n", "", "/x@y.pem");
         let pairs = r"password='it\'s sslmode=disable' user=sslmode\ sslmode\=";
@@ -161,10 +170,10 @@ mod tests {
 
     #[test]
     fn pairs_are_split() {
-        check("host=h sslmode=require port=1", "host=h  port=1", "require", "");
+        check("host=h sslmode=require port=1", "host=h port=1", "require", "");
         check(r"host=h sslrootcert='/my \'ca\' \\.pem'", "host=h", "", r"/my 'ca' \.pem");
-        check(r"sslrootcert=/my\ ca.pem host=h", "host=h", "", "/my ca.pem");
-        check("host = h\n sslmode\t=  verify-ca ", "host = h", "verify-ca", "");
+        check(r"sslrootcert=/my\ ca.pem host=h", " host=h", "", "/my ca.pem");
+        check("host = h\n sslmode\t=  verify-ca ", "host = h ", "verify-ca", "");
         check("user=u sslmode='prefer'host=h", "user=u host=h", "prefer", "");
         check("user='u'sslmode=require", "user='u'", "require", "");
         check("sslmode=''", "", "", "");
@@ -178,12 +187,14 @@ mod tests {
             "host=h sslmode='require",
             "host=h password='x sslmode=require",
             "postgresql://h?sslmode",
-            "postgresql://h?x@h?sslmode=require",
-            "=x sslmode=require",
+            "postgresql://h/?x@h?sslmode=verify-full",
         ] {
             assert_eq!(split(address).1, "", "{address}");
             let parsed: Result<tokio_postgres::Config, _> = split(address).0.parse();
             assert!(parsed.is_err(), "{address}");
+        }
+        for address in ["=x sslmode=require", "host=h = sslmode=require"] {
+            super::split(address).unwrap_err();
         }
     }
 }

@@ -39,6 +39,11 @@ impl Cause {
         self.closed || self.sql_state.as_ref().is_none_or(lost)
     }
 
+    /// A reason of our own.
+    pub(crate) fn of_words(words: &'static str) -> Self {
+        Self { words: words.to_owned(), sql_state: None, closed: false }
+    }
+
     fn of(error: &(dyn StdError + 'static)) -> Self {
         let mut cause = Self { words: String::new(), sql_state: None, closed: false };
         let mut link = Some(error);

@@ -86,9 +86,9 @@ impl<S: Transport> AsyncWrite for Observed<S> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         // What is written in the clear is sent; what is to be encrypted may still wait here.
         if flushed.is_ready() {
-            self.progress.sent()
+            self.progress.sent();
         } else {
-            self.progress.stuck()
+            self.progress.stuck();
         }
         flushed
     }
