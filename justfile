@@ -46,6 +46,12 @@ client:
     target/client/bin/pip install --quiet --requirement tests/client/requirements.txt
     target/client/bin/python tests/client/run.py
 
+# The service over HTTPS, looked at by sslscan: nothing weak may be offered. Needs Python, sslscan and openssl.
+[group('verify')]
+tls-scan:
+    cargo build -p api
+    python3 tests/tls/scan.py
+
 # The readers of what comes from outside, with inputs that a fuzzer makes up: 60 s for each. `just fuzz 600 cursor`: one of
 # them, for longer. Needs Python and a C++ compiler; installs cargo-fuzz into target/ if need be.
 [group('verify')]

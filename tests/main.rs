@@ -34,4 +34,5 @@ mod slow_clients;
 mod spool;
 mod starting;
 mod support;
+mod tls;
 mod unfit;

@@ -1,10 +1,12 @@
 //! A PostgreSQL for one test, which may stop it, start it and freeze it.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -116,6 +118,49 @@ impl OwnPostgres {
         let mut standby = Self { server: None, cluster, config, url, home };
         standby.start_again().await;
         standby
+    }
+
+    /// Starts it again with a TCP port too, and these lines before those in `pg_hba.conf`; gives the port.
+    pub(crate) async fn listen(&mut self, rules: &str) -> u16 {
+        // A port that was free a moment ago.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let theirs = fs::read_to_string(self.cluster.join("pg_hba.conf")).unwrap();
+        self.put("pg_hba.conf", &format!("{rules}\n{theirs}"));
+        self.crash().await;
+        let socket = self.config.get_hosts()[0].clone();
+        let mut config = Config::new();
+        if let Host::Unix(path) = socket {
+            config.host_path(path);
+        }
+        config.port(port).user(self.config.get_user().unwrap());
+        config.dbname(self.config.get_dbname().unwrap());
+        self.config = config;
+        self.start_with(&format!("-c listen_addresses=localhost -c port={port}")).await;
+        port
+    }
+
+    /// Writes a file into the cluster that only the server may read.
+    pub(crate) fn put(&self, name: &str, content: &str) {
+        let path = self.cluster.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if geteuid().is_root() {
+            let owner = fs::metadata(&self.cluster).unwrap();
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+    }
+
+    /// Has it read its files again, and waits until new sessions know what is in them.
+    pub(crate) async fn reload(&self) {
+        const READ_AT: &str = "select pg_conf_load_time()";
+        let client = self.try_connect().await.unwrap();
+        let before: SystemTime = client.query_one(READ_AT, &[]).await.unwrap().get(0);
+        client.batch_execute("select pg_reload_conf()").await.unwrap();
+        eventually("PostgreSQL has read its files", async || {
+            let client = self.try_connect().await.unwrap();
+            client.query_one(READ_AT, &[]).await.unwrap().get::<_, SystemTime>(0) > before
+        })
+        .await;
     }
 
     /// Ends it at once and without any tidying, as a crash does, and waits until it is gone.

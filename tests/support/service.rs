@@ -95,7 +95,7 @@ impl Service {
 
     /// `127.0.0.1:1234`, for those who speak to the socket themselves.
     pub(crate) fn socket(&self) -> &str {
-        self.address.strip_prefix("http://").unwrap()
+        self.address.split_once("://").unwrap().1
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

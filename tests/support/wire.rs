@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -12,8 +12,8 @@ use super::Service;
 
 /// One connection to a service.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    stream: BufReader<TcpStream>,
+pub(crate) struct Wire<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 /// What came back.
@@ -29,6 +29,13 @@ impl Wire {
     pub(crate) async fn open(service: &Service) -> Self {
         let stream = TcpStream::connect(service.socket()).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// One that is open already.
+    pub(crate) fn over(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 

@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context, bail, ensure};
 use postmaster::Postmaster;
-use storage::Database;
+use storage::{Database, TlsParameters};
 use tokio::task::spawn_blocking;
 
 use crate::{Pooler, Settings};
@@ -69,7 +69,8 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
 
 fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {
     ensure!(!url.is_empty(), "{variable} is set, but empty; unset it to do without");
-    Database::from_url(url).with_context(|| format!("{variable} cannot be used"))
+    Database::from_url(url, &tls_from_libpq_variables())
+        .with_context(|| format!("{variable} cannot be used"))
 }
 
 /// The database that libpq's variables name, if any of them is set.
@@ -86,11 +87,19 @@ fn from_libpq_variables() -> anyhow::Result<Option<Database>> {
     };
     // libpq's default, which tokio-postgres does not know.
     let user = user.or_else(|| env::var("USER").ok());
-    Ok(Some(Database::from_parts(
+    let database = Database::from_parts(
         host.as_deref(),
         port,
         user.as_deref(),
         password.as_deref(),
         name.as_deref(),
-    )))
+    );
+    let database = database.encrypted(&tls_from_libpq_variables());
+    database.context("what PGHOST and the like name cannot be used").map(Some)
+}
+
+/// What libpq's variables say of TLS.
+fn tls_from_libpq_variables() -> TlsParameters {
+    let variable = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
+    TlsParameters::from_variables(variable)
 }

@@ -40,6 +40,6 @@ pub use document::Document;
 pub use keys::key;
 pub use service::{keep_up, migrate, serve};
 pub use settings::{
-    AccessSettings, Command, KeyCommand, LogFormat, Pooler, RecordSettings, Settings,
+    AccessSettings, Command, Encryption, KeyCommand, LogFormat, Pooler, RecordSettings, Settings,
 };
 pub use telemetry::init as init_telemetry;

@@ -1,14 +1,18 @@
 //! Accepts connections, serves them, watches over them, and sees them off.
 
 mod answer;
+mod certificate;
 mod connection;
 mod descriptors;
+mod encryption;
+mod handshake;
 mod limits;
 mod observed;
 mod progress;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::future::Future;
 use std::io;
@@ -23,6 +27,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
+pub(crate) use certificate::Files;
+pub(crate) use encryption::Encryption;
 pub(crate) use limits::Limits;
 
 use sweep::Sweep;
@@ -35,20 +41,26 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     listener: TcpListener,
     limits: Limits,
+    encryption: Option<Encryption>,
 }
 
 impl Server {
-    /// Binds the address; connections wait from now on.
-    pub(crate) async fn bind(address: SocketAddr, mut limits: Limits) -> io::Result<Self> {
+    /// Binds the address; connections wait from now on. They are encrypted if there is something to encrypt them by.
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        mut limits: Limits,
+        encryption: Option<Encryption>,
+    ) -> io::Result<Self> {
         limits.connections = descriptors::for_connections(limits.connections);
         let listener = TcpListener::bind(address).await?;
         give_up_after(&listener, limits.receiving)?;
-        Ok(Self { listener, limits })
+        Ok(Self { listener, limits, encryption })
     }
 
-    /// The address, with the port that was chosen if none was asked for.
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The address as clients write it, with the port that was chosen if none was asked for.
+    pub(crate) fn url(&self) -> io::Result<String> {
+        let scheme = if self.encryption.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.listener.local_addr()?))
     }
 
     /// Serves until told to stop. Then idle connections are closed, and what is in flight has `grace` to end.
@@ -61,6 +73,12 @@ impl Server {
         let most = self.limits.connections;
         let mut sweep = Sweep::new(self.limits);
         let mut connections = JoinSet::new();
+        let shown = self.encryption.as_ref().map(Encryption::shown);
+        // It ends with this function.
+        let mut upkeep = JoinSet::new();
+        if let Some(encryption) = self.encryption {
+            upkeep.spawn(encryption.keep_up_to_date());
+        }
         let mut look = interval(sweep::INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = pin!(stop);
@@ -70,7 +88,10 @@ impl Server {
                     Ok((stream, peer)) => {
                         let (endpoint, protocol) = (Arc::clone(&endpoint), Arc::clone(&protocol));
                         let progress = sweep.watch();
-                        connections.spawn(connection::serve(stream, peer, endpoint, protocol, progress));
+                        let encryption = shown.as_ref().map(|shown| Arc::clone(&shown.borrow()));
+                        connections.spawn(connection::serve(
+                            stream, encryption, peer, endpoint, protocol, progress,
+                        ));
                     }
                     Err(error) => {
                         warn!(%error, "a connection was not accepted");

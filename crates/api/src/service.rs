@@ -19,7 +19,7 @@ use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::routes::routes;
-use crate::server::{self, Server};
+use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
 use crate::{Document, Settings, exposure, keys, upkeep};
 
@@ -40,7 +40,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let keyring = keys::open(&settings.access)?;
     let model = Arc::new(load_model(&settings)?);
     let document = Document::generate()?;
-    let server = Server::bind(settings.listen, server::Limits::default())
+    let encryption = load_encryption(&settings)?;
+    let server = Server::bind(settings.listen, server::Limits::default(), encryption)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
@@ -106,6 +107,16 @@ fn load_model(settings: &Settings) -> anyhow::Result<Model> {
     }
 }
 
+/// What to encrypt connections by, if they shall be.
+fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encryption>> {
+    let encryption = &settings.encryption;
+    let (Some(certificate), Some(key)) = (&encryption.tls_cert, &encryption.tls_key) else {
+        return Ok(None);
+    };
+    let files = server::Files { certificate: certificate.clone(), key: key.clone() };
+    Encryption::load(files).context("cannot answer by HTTPS").map(Some)
+}
+
 /// Makes sure that the database can be reached and has the schema of this program.
 async fn prepare(located: &Located, store: &Store, upkeep: &Upkeep) -> anyhow::Result<()> {
     let Located { database, maintenance, .. } = located;
@@ -156,8 +167,8 @@ async fn serve_from(
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
-    let address = server.address()?;
-    info!("listening on http://{address}; Swagger UI is at http://{address}/docs");
+    let url = server.url()?;
+    info!("listening on {url}; Swagger UI is at {url}/docs");
 
     let draining = Arc::new(AtomicBool::new(false));
     let endpoints = Endpoints {

@@ -1,6 +1,7 @@
 //! Every setting: its flag, its variable, its default.
 
 mod access;
+mod encryption;
 mod record;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::access::{AccessSettings, KeyCommand};
+pub use self::encryption::Encryption;
 pub use self::record::{Pooler, RecordSettings};
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
@@ -27,6 +29,10 @@ pub struct Settings {
     /// Who may ask.
     #[command(flatten)]
     pub access: AccessSettings,
+
+    /// How clients are spoken to.
+    #[command(flatten)]
+    pub encryption: Encryption,
 
     /// Where the record is, and for how long it is kept.
     #[command(flatten)]
@@ -116,6 +122,6 @@ fn default_threads() -> NonZeroUsize {
 }
 
 const AFTER_HELP: &str = "\
-Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE (see --database-url), and RUST_LOG, which says what is logged,
-for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
+Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY (see
+--database-url), and RUST_LOG, which says what is logged, for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
 one for each that succeeds, which costs a fifth of the throughput.";

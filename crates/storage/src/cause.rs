@@ -45,6 +45,11 @@ impl Cause {
         self.misrouted
     }
 
+    /// A reason of our own.
+    pub(crate) fn of_words(words: &'static str) -> Self {
+        Self { words: words.to_owned(), ..Self::default() }
+    }
+
     fn of(error: &(dyn StdError + 'static)) -> Self {
         let mut cause = Self::default();
         let mut link = Some(error);

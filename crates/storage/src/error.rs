@@ -12,6 +12,13 @@ pub enum Error {
     #[error("the address of the database is not valid")]
     InvalidAddress(#[source] Cause),
 
+    /// What is said of TLS cannot be followed.
+    #[error("TLS to the database is impossible: {problem}")]
+    Tls {
+        /// What stands in the way.
+        problem: String,
+    },
+
     /// The pool could not be made.
     #[error("failed to set up the connection pool")]
     Pool(#[source] Cause),

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod cause;
 mod claims;
 mod columns;
+mod connector;
 mod copying;
 #[cfg(test)]
 mod counted;
@@ -19,7 +21,9 @@ mod session;
 mod statement;
 mod statements;
 mod store;
+mod tls;
 mod upkeep;
+mod verification;
 mod writing;
 
 pub use cause::Cause;
@@ -28,5 +32,6 @@ pub use database::Database;
 pub use error::Error;
 pub use reading::{Filter, Page};
 pub use store::Store;
+pub use tls::TlsParameters;
 pub use upkeep::{Done, Rules, Upkeep};
 pub use writing::Writer;

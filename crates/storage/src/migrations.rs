@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::Connect;
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 
 use crate::{Error, Upkeep, deadlines, session};
 
@@ -35,11 +35,11 @@ impl Upkeep {
     /// [`deadlines::MIGRATION_LOCK`], if an applied migration differs from its file, or if one fails; then the schema is as before that one.
     pub async fn migrate(&self) -> Result<Vec<String>, Error> {
         let config = session::configure(self.database(), Duration::ZERO, deadlines::MIGRATION_LOCK);
-        let (mut client, connection) = timeout(deadlines::START, config.connect(NoTls))
+        let connecting = self.database().connector.connect(&config);
+        let (mut client, connection) = timeout(deadlines::START, connecting)
             .await
             .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
             .map_err(|error| Error::Unreachable(error.into()))?;
-        let connection = tokio::spawn(connection);
 
         let applied = async {
             if !may_migrate(&client).await? {
@@ -61,11 +61,8 @@ impl Upkeep {
 
         // Ends the session, which releases the lock.
         drop(client);
-        if let Ok(Err(error)) = connection.await {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "the migrating connection ended badly"
-            );
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the migrating connection ended badly");
         }
         applied
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
 };
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
 use crate::{Cause, Database, Error, deadlines, fitness};
 
@@ -52,7 +52,7 @@ pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
 /// or write waits behind it.
 pub(crate) fn upkeep(database: &Database) -> Result<Pool, Error> {
     let config = configure(database, Duration::ZERO, deadlines::UPKEEP_LOCK);
-    finish(pool_of(config, 1, RecyclingMethod::Verified))
+    finish(pool_of(database, config, 1, RecyclingMethod::Verified))
 }
 
 /// Has the process behind a session keep up to 2 MB of free memory; a batch needs a few hundred kilobytes.
@@ -90,11 +90,17 @@ fn pool(
     statement: Duration,
     recycling_method: RecyclingMethod,
 ) -> PoolBuilder {
-    pool_of(configure(database, statement, statement), size, recycling_method)
+    pool_of(database, configure(database, statement, statement), size, recycling_method)
 }
 
-fn pool_of(config: Config, size: usize, recycling_method: RecyclingMethod) -> PoolBuilder {
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
+fn pool_of(
+    database: &Database,
+    config: Config,
+    size: usize,
+    recycling_method: RecyclingMethod,
+) -> PoolBuilder {
+    let connector = database.connector.clone();
+    let manager = Manager::from_connect(config, connector, ManagerConfig { recycling_method });
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)

@@ -11,19 +11,22 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Request, Response};
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::answer::Answer;
+use super::handshake::shake_hands;
 use super::observed::Observed;
 use super::progress::{Progress, Told};
+use super::transport::Transport;
 
-/// Serves one connection until it ends or is told to.
+/// Serves one connection, encrypted if there is something to encrypt it by, until it ends or is told to.
 pub(super) async fn serve<E>(
     stream: TcpStream,
+    encryption: Option<Arc<ServerConfig>>,
     peer: SocketAddr,
     endpoint: Arc<E>,
     protocol: Arc<auto::Builder<TokioExecutor>>,
@@ -36,15 +39,40 @@ pub(super) async fn serve<E>(
         debug!(%error, "the connection was gone before it was served");
         return;
     }
+    match encryption {
+        None => serve_over(stream, peer, endpoint, protocol, progress).await,
+        Some(config) => {
+            // Kept apart, as it is the larger one.
+            let encrypted = async {
+                if let Some(stream) = shake_hands(stream, config, &progress).await {
+                    serve_over(stream, peer, endpoint, protocol, progress).await;
+                }
+            };
+            Box::pin(encrypted).await;
+        }
+    }
+}
+
+async fn serve_over<S, E>(
+    stream: S,
+    peer: SocketAddr,
+    endpoint: Arc<E>,
+    protocol: Arc<auto::Builder<TokioExecutor>>,
+    progress: Arc<Progress>,
+) where
+    S: Transport,
+    E: Endpoint<Output = Response> + 'static,
+{
     let stream = TokioIo::new(Observed::new(stream, Arc::clone(&progress)));
     let peer = RemoteAddr(Addr::SocketAddr(peer));
     let connection = Arc::clone(&progress);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let in_work = connection.request();
         let endpoint = Arc::clone(&endpoint);
-        let request = Request::from((request, LocalAddr::default(), peer.clone(), Scheme::HTTP));
+        let request = Request::from((request, LocalAddr::default(), peer.clone(), S::scheme()));
         async move {
-            let response: hyper::Response<_> = endpoint.get_response(request).await.into();
+            let mut response: hyper::Response<_> = endpoint.get_response(request).await.into();
+            S::complete(response.headers_mut());
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, in_work.connection())))
         }
     });

@@ -13,6 +13,8 @@ use hyper_util::server::conn::auto;
 pub(crate) struct Limits {
     /// How many connections there may be; more wait in the system's queue until one ends.
     pub(crate) connections: usize,
+    /// How long the handshake of an encrypted connection may take.
+    pub(crate) handshake: Duration,
     /// How long a new connection may be silent.
     pub(crate) first_byte: Duration,
     /// How long the head of a request may take, from its first byte.
@@ -37,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 8_192,
+            handshake: Duration::from_secs(5),
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(5),
             idle: Duration::from_secs(75),

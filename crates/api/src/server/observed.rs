@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::progress::Progress;
+use super::transport::Transport;
 
-/// A connection's stream.
+/// A connection's stream. If it is encrypted, what is noted is what stands in it.
 #[derive(Debug)]
-pub(super) struct Observed {
-    stream: TcpStream,
+pub(super) struct Observed<S: Transport> {
+    stream: S,
     progress: Arc<Progress>,
 }
 
-impl Observed {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
+impl<S: Transport> Observed<S> {
+    pub(super) fn new(stream: S, progress: Arc<Progress>) -> Self {
         Self { stream, progress }
     }
 
@@ -31,16 +31,16 @@ impl Observed {
     }
 }
 
-impl Drop for Observed {
+impl<S: Transport> Drop for Observed<S> {
     fn drop(&mut self) {
         // What a client does not take would stay in the system's memory, which waits for it longer than we do.
         if self.progress.stuck_since().is_some() {
-            let _ = self.stream.set_zero_linger();
+            let _ = self.stream.tcp().set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Observed {
+impl<S: Transport> AsyncRead for Observed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl AsyncRead for Observed {
     }
 }
 
-impl AsyncWrite for Observed {
+impl<S: Transport> AsyncWrite for Observed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,8 +84,11 @@ impl AsyncWrite for Observed {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // What is written in the clear is sent; what is to be encrypted may still wait here.
         if flushed.is_ready() {
             self.progress.sent();
+        } else {
+            self.progress.stuck();
         }
         flushed
     }

@@ -14,6 +14,8 @@ pub(super) type Clock = AtomicU32;
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitsFor {
+    /// The end of the handshake of an encrypted connection.
+    Handshake,
     FirstByte,
     /// The rest of the head of a request.
     Head,
@@ -87,6 +89,16 @@ impl Progress {
         self.set(waits_for);
     }
 
+    /// The connection begins with a handshake.
+    pub(super) fn shaking_hands(&self) {
+        self.set(WaitsFor::Handshake);
+    }
+
+    /// The handshake is done.
+    pub(super) fn shaken_hands(&self) {
+        self.set_from_now(WaitsFor::FirstByte);
+    }
+
     /// These bytes have come.
     pub(super) fn received(&self, bytes: &[u8]) {
         match self.waits_for() {
@@ -151,7 +163,7 @@ impl Progress {
 
     pub(super) fn waits_for(&self) -> WaitsFor {
         use WaitsFor as W;
-        let all = [W::FirstByte, W::Head, W::Body, W::Answer, W::NextRequest];
+        let all = [W::Handshake, W::FirstByte, W::Head, W::Body, W::Answer, W::NextRequest];
         all[usize::from(self.waits_for.load(Relaxed))]
     }
 

@@ -80,7 +80,7 @@ impl Sweep {
     }
 
     fn judge(&self, connection: &Progress) {
-        let Limits { first_byte, head, idle, answer, receiving, .. } = self.limits;
+        let Limits { handshake, first_byte, head, idle, answer, receiving, .. } = self.limits;
         if let Some(since) = connection.stuck_since() {
             let bought = connection.taken() / self.limits.taken_per_second;
             if self.elapsed(since) > receiving + Duration::from_secs(bought.into()) {
@@ -106,6 +106,10 @@ impl Sweep {
             if self.is_scarce() { limit.min(self.limits.silent_when_scarce) } else { limit }
         };
         match waits_for {
+            WaitsFor::Handshake if waited > silent(handshake) => {
+                debug!("a client took too long to shake hands");
+                connection.tell(Told::Close);
+            }
             WaitsFor::FirstByte if waited > silent(first_byte) => connection.tell(Told::Close),
             WaitsFor::Head if waited > head => {
                 debug!("a client took too long to send the head of a request");

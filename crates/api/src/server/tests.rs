@@ -30,8 +30,8 @@ impl Running {
             "/large" => Ok(Response::builder().body(vec![b'x'; LARGE])),
             _ => Ok::<_, poem::Error>(Response::builder().body("short")),
         });
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
-        let address = server.address().unwrap();
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), limits, None).await.unwrap();
+        let address = server.listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
         let ended = tokio::spawn(server.run(endpoint, stopped, Duration::from_secs(5)));

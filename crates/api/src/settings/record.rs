@@ -10,7 +10,8 @@ use storage::Rules;
 pub struct RecordSettings {
     /// The database of the record, as postgresql://user:password@host:port/name
     ///
-    /// Its user needs no more than to insert and to select, if MAINTENANCE_DATABASE_URL names one who may do more. Without it
+    /// Its sslmode goes up to verify-full, with sslrootcert=FILE or =system; what it does not say of TLS is taken from
+    /// PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY. Its user needs no more than to insert and to select, if MAINTENANCE_DATABASE_URL names one who may do more. Without it
     /// the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private PostgreSQL is created
     /// in the data directory and runs as long as the service does. As a flag it can be seen by everybody on this machine; as a
     /// variable it cannot.

@@ -1,0 +1,66 @@
+//! The certificate that is shown to clients, read from its files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, ensure};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{Error, ServerConfig};
+
+/// What is spoken inside, the better one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The files of a certificate and its key, both as PEM.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    /// The certificate, and those that lead from it to its authority.
+    pub(crate) certificate: PathBuf,
+    /// Its private key: PKCS#8, SEC1 or PKCS#1.
+    pub(crate) key: PathBuf,
+}
+
+impl Files {
+    /// Reads both, and makes of them what connections are encrypted by: TLS 1.2 and 1.3 with the cipher suites of rustls,
+    /// all of which are authenticated and forward secret.
+    pub(super) fn read(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let (name, key_name) = (self.certificate.display(), self.key.display());
+        let chain = content(&self.certificate, "the certificate")?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
+            .collect::<Result<_, _>>()
+            .map_err(|_error| anyhow!("{name} is not valid PEM"))?;
+        ensure!(!chain.is_empty(), "there is no certificate in {name}");
+        let key = PrivateKeyDer::from_pem_slice(&content(&self.key, "the private key")?);
+        let key = key.map_err(|error| match error {
+            pem::Error::NoItemsFound => {
+                anyhow!("there is no private key in {key_name}, or it is encrypted")
+            }
+            // Which might quote the key.
+            _ => anyhow!("{key_name} is not valid PEM"),
+        })?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| match error {
+                Error::InconsistentKeys(_) => {
+                    anyhow!(
+                        "the private key in {key_name} is not that of the certificate in {name}"
+                    )
+                }
+                other => {
+                    anyhow!(other).context(format!("{name} and {key_name} cannot be used together"))
+                }
+            })?;
+        // The stronger one of what both know is taken, whatever the client likes better.
+        config.ignore_client_order = true;
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        Ok(Arc::new(config))
+    }
+}
+
+fn content(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("{what} cannot be read from {}", file.display()))
+}

@@ -1,0 +1,20 @@
+//! The settings of TLS.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// How clients are spoken to: encrypted if there is a certificate.
+#[derive(Debug, Clone, Args)]
+pub struct Encryption {
+    /// The certificate to answer by HTTPS with, as PEM, with those that lead from it to its authority; needs --tls-key
+    ///
+    /// Both files are looked at every two seconds, and on SIGHUP: new connections get a new certificate without a restart. A
+    /// pair that cannot be used leaves the old one in place.
+    #[arg(long, env = "TLS_CERT", requires = "tls_key", global = true)]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, as PEM; needs --tls-cert
+    #[arg(long, env = "TLS_KEY", requires = "tls_cert", global = true)]
+    pub tls_key: Option<PathBuf>,
+}
