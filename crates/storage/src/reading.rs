@@ -90,7 +90,7 @@ impl Store {
         Ok(Page { records, next_cursor })
     }
 
-    async fn read(
+    pub(crate) async fn read(
         &self,
         action: &'static str,
         statement: &str,

@@ -17,7 +17,7 @@ use crate::{Error, deadlines, fitness};
 /// lost.
 #[derive(Debug)]
 pub struct Writer {
-    connections: Pool,
+    pub(crate) connections: Pool,
     statements: Arc<Statements>,
     answers_kept: Duration,
 }
