@@ -27,7 +27,8 @@ pub(crate) async fn recorder(database: &TestDatabase, limits: Limits) -> (Record
     let store = Store::new(Database::from_url(&database.url()).unwrap()).unwrap();
     store.migrate().await.unwrap();
     let model = Arc::new(Model::embedded().unwrap());
-    let (recorder, _writing) = Recorder::start(model, store.writer(KEPT).unwrap(), None, limits);
+    let writer = store.writer(KEPT).unwrap();
+    let (recorder, _writing) = Recorder::start(model, writer, None, limits, Arc::new(()));
     (recorder, store)
 }
 
