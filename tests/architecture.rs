@@ -124,6 +124,7 @@ fn every_technology_has_one_owner() {
     check_owner("spool", "rusqlite");
     check_owner("api", "poem");
     check_owner("api", "clap");
+    check_owner("api", "prometheus-client");
 }
 
 #[test]

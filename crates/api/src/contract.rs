@@ -18,6 +18,8 @@ pub(crate) struct Contract {
 
 #[derive(Debug)]
 struct Address {
+    /// The path in the document.
+    template: String,
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
@@ -102,15 +104,18 @@ impl Contract {
         address.operations.iter().find(|operation| operation.method == *method)
     }
 
+    /// The addresses as they stand in the document.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(|address| address.template.as_str())
+    }
+
+    /// The place of an address among the [templates](Self::templates), if it is one of them.
+    pub(crate) fn place(&self, path: &str) -> Option<usize> {
+        self.addresses.iter().position(|address| address.is(path))
+    }
+
     fn address(&self, path: &str) -> Option<&Address> {
-        self.addresses.iter().find(|address| {
-            let mut parts = path.split('/');
-            address.segments.iter().all(|segment| match (segment, parts.next()) {
-                (Segment::Fixed(fixed), Some(part)) => fixed == part,
-                (Segment::Parameter(_), Some(part)) => !part.is_empty(),
-                (_, None) => false,
-            }) && parts.next().is_none()
-        })
+        self.addresses.iter().find(|address| address.is(path))
     }
 }
 
@@ -124,6 +129,15 @@ impl Segment {
 }
 
 impl Address {
+    fn is(&self, path: &str) -> bool {
+        let mut parts = path.split('/');
+        self.segments.iter().all(|segment| match (segment, parts.next()) {
+            (Segment::Fixed(fixed), Some(part)) => fixed == part,
+            (Segment::Parameter(_), Some(part)) => !part.is_empty(),
+            (_, None) => false,
+        }) && parts.next().is_none()
+    }
+
     fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
         let segments = path.split('/').map(Segment::of).collect();
         let mut operations = Vec::new();
@@ -143,6 +157,6 @@ impl Address {
             let reads_body = operation.get("requestBody").is_some();
             operations.push(Operation { method, query: refuses.then_some(query), reads_body });
         }
-        Ok(Self { segments, operations, allow: allow.join(", ") })
+        Ok(Self { template: path.to_owned(), segments, operations, allow: allow.join(", ") })
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
-use crate::endpoints::{HealthApi, LedgerApi, PredictApi, PredictionsApi};
+use crate::endpoints::{HealthApi, LedgerApi, MetricsApi, PredictApi, PredictionsApi};
 
 const TITLE: &str = "Onrecord";
 
@@ -25,7 +25,7 @@ body { margin: 0 }
 #ui textarea.body-param__text { min-height: 8.5em }";
 
 /// What clients call the operations. Told to poem-openapi at each of them, it would wrap every call to pass it on.
-const NAMES: [(&str, &str, &str); 7] = [
+const NAMES: [(&str, &str, &str); 8] = [
     ("post", "/predict", "predict"),
     ("post", "/predict/batch", "predict_batch"),
     ("get", "/predictions", "list_predictions"),
@@ -33,10 +33,11 @@ const NAMES: [(&str, &str, &str); 7] = [
     ("get", "/ledger", "ledger"),
     ("get", "/health/live", "live"),
     ("get", "/health/ready", "ready"),
+    ("get", "/metrics", "metrics"),
 ];
 
 /// The types of the groups of operations.
-pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi);
+pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi);
 
 /// The document, as text.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ pub struct Document {
 
 /// The groups of operations.
 pub(crate) fn apis() -> Apis {
-    (PredictApi, PredictionsApi, LedgerApi, HealthApi)
+    (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi)
 }
 
 /// The operations, as a service of poem-openapi.

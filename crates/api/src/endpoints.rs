@@ -2,6 +2,7 @@
 
 mod health;
 mod ledger;
+mod metrics;
 mod predict;
 mod predictions;
 
@@ -16,9 +17,11 @@ use storage::Store;
 
 pub(crate) use health::HealthApi;
 pub(crate) use ledger::LedgerApi;
+pub(crate) use metrics::MetricsApi;
 pub(crate) use predict::PredictApi;
 pub(crate) use predictions::PredictionsApi;
 
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 
 /// What the operations share.
@@ -29,6 +32,7 @@ pub(crate) struct Endpoints {
     pub(crate) store: Store,
     /// Where predictions go while the database is away, if anywhere.
     pub(crate) spool: Option<Spool>,
+    pub(crate) metrics: Arc<Metrics>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

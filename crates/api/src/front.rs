@@ -1,6 +1,7 @@
 //! What every request passes: its arrival is noted, its errors take one shape, and it leaves one line in the log.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use crate::admission::Admission;
 use crate::authority;
 use crate::contract::Contract;
 use crate::log_budget::{LogBudget, Verdict};
+use crate::metrics::Requests;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::strict::throw_away;
@@ -28,11 +30,12 @@ pub(crate) struct Front<E> {
     contract: Contract,
     admission: Admission,
     log: LogBudget,
+    requests: Arc<Requests>,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
-    pub(crate) fn new(inner: E, contract: Contract) -> Self {
-        Self { inner, contract, admission: Admission::default(), log: LogBudget::new() }
+    pub(crate) fn new(inner: E, contract: Contract, requests: Arc<Requests>) -> Self {
+        Self { inner, contract, admission: Admission::default(), log: LogBudget::new(), requests }
     }
 
     /// Calls the endpoint; an error becomes a problem.
@@ -107,14 +110,16 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let request_id = request_id::of(&request);
         let method = request.method().clone();
         let uri = request.uri().clone();
+        let in_work = self.requests.begin(&method, self.contract.place(uri.path()), started);
 
         let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
         let answered = answered
             .unwrap_or_else(|_panic| Err(Problem::internal("answering the request panicked")));
         let cause = answered.as_ref().err().and_then(Problem::cause);
-        let elapsed_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        let elapsed = started.elapsed().as_secs_f64();
         let status = answered.as_ref().map_or_else(Problem::status, Response::status);
-        self.log(&method, &uri, status, elapsed_ms, &request_id, cause.as_deref());
+        in_work.answered(status, elapsed);
+        self.log(&method, &uri, status, elapsed * 1_000.0, &request_id, cause.as_deref());
 
         let mut response = answered.unwrap_or_else(IntoResponse::into_response);
         if method == Method::HEAD {

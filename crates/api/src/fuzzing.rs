@@ -17,7 +17,9 @@ use storage::{Database, Store};
 use tokio::runtime::Runtime;
 
 use crate::Document;
+use crate::contract::Contract;
 use crate::endpoints::Endpoints;
+use crate::metrics::{Metrics, Recording, Sources};
 use crate::problem::Problem;
 use crate::routes::routes;
 use crate::scalar::{Id, Timestamp};
@@ -46,9 +48,23 @@ impl Away {
         let nowhere = Database::from_parts(Some("/nowhere"), None, Some("nobody"), None, None);
         let store = Store::new(nowhere)?;
         let writer = store.writer(Duration::from_secs(1))?;
-        let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, Limits::default());
-        let endpoints = Endpoints { model, recorder, store, spool: None, started: Utc::now() };
-        let routes = routes(endpoints, &Document::generate()?)?.boxed();
+        let recording = Arc::new(Recording::new(Arc::clone(&model)));
+        let observer = Arc::clone(&recording);
+        let limits = Limits::default();
+        let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, limits, observer);
+        let document = Document::generate()?;
+        let sources = Sources {
+            model: Arc::clone(&model),
+            recorder: recorder.clone(),
+            recording,
+            spool: None,
+            pools: Vec::new(),
+            record: Arc::default(),
+        };
+        let metrics = Arc::new(Metrics::new(&Contract::of(&document)?, sources));
+        let started = Utc::now();
+        let endpoints = Endpoints { model, recorder, store, spool: None, metrics, started };
+        let routes = routes(endpoints, &document)?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })
     }

@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod idempotency;
 mod json;
 mod log_budget;
+mod metrics;
 mod operations;
 mod predicted;
 mod problem;

@@ -23,8 +23,9 @@ pub(crate) fn routes(
         .at("/openapi.yaml", page("application/yaml", document.yaml().to_owned()))
         .nest("/", service())
         .map_to_response();
+    let requests = endpoints.metrics.requests();
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract))
+    Ok(Front::new(operations, contract, requests))
 }
 
 /// A page that is always the same.

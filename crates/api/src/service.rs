@@ -13,8 +13,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
+use crate::contract::Contract;
 use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
+use crate::metrics::{Metrics, RecordSize, Recording, Sources};
 use crate::routes::routes;
 use crate::server::{self, Server};
 use crate::shutdown::Shutdown;
@@ -110,9 +112,25 @@ async fn serve_from(
     }
     let writer = store.writer(settings.idempotency_ttl)?;
     let spool = open_spool(settings).await?;
+    let pools = vec![("readers", store.connections()), ("writers", writer.connections())];
+    let recording = Arc::new(Recording::new(Arc::clone(&model)));
+    let observer = Arc::clone(&recording);
     let (recorder, mut writing) =
-        Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default());
+        Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
     let forgetting = tokio::spawn(forget(store.clone(), settings.idempotency_ttl));
+    let record = Arc::new(RecordSize::default());
+    let watching = tokio::spawn(Arc::clone(&record).watch(store.clone()));
+    let metrics = Metrics::new(
+        &Contract::of(document)?,
+        Sources {
+            model: Arc::clone(&model),
+            recorder: recorder.clone(),
+            recording,
+            spool: spool.clone(),
+            pools,
+            record,
+        },
+    );
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
@@ -124,6 +142,7 @@ async fn serve_from(
         recorder: recorder.clone(),
         store: store.clone(),
         spool: spool.clone(),
+        metrics: Arc::new(metrics),
         started: Utc::now(),
     };
     let routes = routes(endpoints, document)?;
@@ -139,6 +158,7 @@ async fn serve_from(
     }
     recorder.close(GRACE_IN_DOUBT).await;
     forgetting.abort();
+    watching.abort();
     store.close();
     if let Some(spool) = spool {
         spool.close().await;
