@@ -58,6 +58,16 @@ tls-scan:
 fuzz *args:
     python3 fuzz/run.py {{ args }}
 
+# The alert rules and their tests, and what is served under the names that they use; needs promtool (Debian's `prometheus`)
+# and Python.
+[group('verify')]
+alerts:
+    promtool check rules deploy/prometheus/alerts.yaml
+    promtool test rules deploy/prometheus/alerts.test.yaml
+    cargo build -p api
+    python3 tests/exposition.py
+    cargo test -p api --test service metrics::
+
 # The service against its peers and its limits, into BENCHMARKS.md: 25 minutes. `quick`: a look, 5 minutes; `full`: with
 # 10 million rows too, 32 minutes; `report`: write it again. Needs Python; installs what else it needs if it may.
 [group('verify')]

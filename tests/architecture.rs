@@ -136,6 +136,7 @@ fn every_technology_has_one_owner() {
     check_owners(&["api", "storage"], "rustls");
     check_owner("api", "poem");
     check_owner("api", "clap");
+    check_owner("api", "prometheus-client");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod killed;
 mod laws;
 mod ledger;
 mod limits;
+mod metrics;
 mod openapi;
 mod outage;
 mod partitions;

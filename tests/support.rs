@@ -8,6 +8,7 @@ mod own_postgres;
 mod postgres;
 mod process;
 mod record;
+mod scrape;
 mod service;
 mod wire;
 
@@ -19,5 +20,6 @@ pub(crate) use own_postgres::OwnPostgres;
 pub(crate) use postgres::home;
 pub(crate) use process::{cpu, descriptors, resident};
 pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
+pub(crate) use scrape::Scrape;
 pub(crate) use service::{Service, flower, spawn};
 pub(crate) use wire::Wire;

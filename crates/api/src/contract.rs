@@ -36,6 +36,8 @@ pub(crate) enum Place<'c> {
 
 #[derive(Debug)]
 struct Address {
+    /// The path in the document.
+    template: String,
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
@@ -77,39 +79,37 @@ impl Contract {
         Ok(Self { addresses, pages })
     }
 
-    /// What a request is for.
-    pub(crate) fn place(&self, request: &Request) -> Place<'_> {
+    /// The addresses as they stand in the document.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(|address| address.template.as_str())
+    }
+
+    /// What a request is for, and which of the [addresses](Self::templates) it has, if any.
+    pub(crate) fn place(&self, request: &Request) -> (Option<usize>, Place<'_>) {
         let path = request.uri().path();
-        let Some(address) = self.address(path) else {
-            return if self.pages.contains(&path) { Place::Page } else { Place::Nowhere };
+        let number = self.addresses.iter().position(|address| address.is(path));
+        let Some(address) = number.and_then(|number| self.addresses.get(number)) else {
+            let is_page = self.pages.contains(&path);
+            return (None, if is_page { Place::Page } else { Place::Nowhere });
         };
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let mut operations = address.operations.iter();
-        match operations.find(|operation| operation.method == *method) {
+        let place = match operations.find(|operation| operation.method == *method) {
             Some(operation) => Place::Operation(operation),
             None => Place::WrongMethod(&address.allow),
-        }
+        };
+        (number, place)
     }
 
     /// The name of the parameter in an address's path, if it has one.
     pub(crate) fn path_parameter(&self, path: &str) -> Option<&str> {
-        let segments = self.address(path).into_iter().flat_map(|address| &address.segments);
+        let address = self.addresses.iter().find(|address| address.is(path));
+        let segments = address.into_iter().flat_map(|address| &address.segments);
         let mut names = segments.filter_map(|segment| match segment {
             Segment::Parameter(name) => Some(name.as_str()),
             Segment::Fixed(_) => None,
         });
         names.next()
-    }
-
-    fn address(&self, path: &str) -> Option<&Address> {
-        self.addresses.iter().find(|address| {
-            let mut parts = path.split('/');
-            address.segments.iter().all(|segment| match (segment, parts.next()) {
-                (Segment::Fixed(fixed), Some(part)) => fixed == part,
-                (Segment::Parameter(_), Some(part)) => !part.is_empty(),
-                (_, None) => false,
-            }) && parts.next().is_none()
-        })
     }
 }
 
@@ -148,6 +148,15 @@ impl Segment {
 }
 
 impl Address {
+    fn is(&self, path: &str) -> bool {
+        let mut parts = path.split('/');
+        self.segments.iter().all(|segment| match (segment, parts.next()) {
+            (Segment::Fixed(fixed), Some(part)) => fixed == part,
+            (Segment::Parameter(_), Some(part)) => !part.is_empty(),
+            (_, None) => false,
+        }) && parts.next().is_none()
+    }
+
     fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
         let segments = path.split('/').map(Segment::of).collect();
         let mut operations = Vec::new();
@@ -178,7 +187,8 @@ impl Address {
                 reads_body,
             });
         }
-        Ok(Self { segments, operations, allow: allow.join(", ").try_into()? })
+        let template = path.to_owned();
+        Ok(Self { template, segments, operations, allow: allow.join(", ").try_into()? })
     }
 }
 

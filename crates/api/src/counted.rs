@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{FEATURES, N_CLASSES, Prediction, Record, Warning};
@@ -20,6 +21,7 @@ use crate::document::Document;
 use crate::front::{Arrived, Front};
 use crate::guard::Guard;
 use crate::idempotency::IdempotencyKey;
+use crate::metrics::Requests;
 use crate::predicted::Predicted;
 use crate::strict::Strict;
 use crate::{json, schema};
@@ -63,7 +65,8 @@ fn routes() -> impl Endpoint<Output = Response> {
     Parrot.add_routes(&mut operations);
     // Called directly, as `Operations` does.
     let predict = operations.get_mut("/predict").and_then(|it| it.remove(&Method::POST)).unwrap();
-    Front::new(predict, contract, Guard::default())
+    let requests = Arc::new(Requests::new(contract.templates()));
+    Front::new(predict, contract, Guard::default(), requests)
 }
 
 #[tokio::test]

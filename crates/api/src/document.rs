@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::swagger_ui::SwaggerUi;
 
-use crate::endpoints::{HealthApi, LedgerApi, PredictApi, PredictionsApi};
+use crate::endpoints::{HealthApi, LedgerApi, MetricsApi, PredictApi, PredictionsApi};
 
 const TITLE: &str = "Onrecord";
 
@@ -22,18 +22,19 @@ Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
 
 /// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would
 /// wrap every call to pass it on.
-const OPERATIONS: [(&str, &str, &str, &[Scope]); 7] = [
+const OPERATIONS: [(&str, &str, &str, &[Scope]); 8] = [
     ("post", "/predict", "predict", &[Scope::Predict]),
     ("post", "/predict/batch", "predict_batch", &[Scope::Predict]),
     ("get", "/predictions", "list_predictions", &[Scope::Read]),
     ("get", "/predictions/{id}", "get_prediction", &[Scope::Read]),
     ("get", "/ledger", "ledger", &[Scope::Read, Scope::Admin]),
+    ("get", "/metrics", "metrics", &[Scope::Read, Scope::Admin]),
     ("get", "/health/live", "live", &[]),
     ("get", "/health/ready", "ready", &[]),
 ];
 
 /// The types of the groups of operations.
-pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi);
+pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi);
 
 /// The document, as text.
 #[derive(Debug, Clone)]
@@ -45,7 +46,7 @@ pub struct Document {
 
 /// The groups of operations.
 pub(crate) fn apis() -> Apis {
-    (PredictApi, PredictionsApi, LedgerApi, HealthApi)
+    (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi)
 }
 
 /// The operations, as a service of poem-openapi.

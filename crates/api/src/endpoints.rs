@@ -2,6 +2,7 @@
 
 mod health;
 mod ledger;
+mod metrics;
 mod predict;
 mod predictions;
 
@@ -17,9 +18,11 @@ use storage::Store;
 
 pub(crate) use health::HealthApi;
 pub(crate) use ledger::LedgerApi;
+pub(crate) use metrics::MetricsApi;
 pub(crate) use predict::PredictApi;
 pub(crate) use predictions::PredictionsApi;
 
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 
 /// What the operations share.
@@ -32,6 +35,7 @@ pub(crate) struct Endpoints {
     pub(crate) spool: Option<Spool>,
     /// Whether the service is about to stop, and wants no more requests.
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) metrics: Arc<Metrics>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

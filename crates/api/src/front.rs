@@ -1,6 +1,7 @@
 //! What every request passes: its arrival is noted, its errors take one shape, and it leaves one line in the log.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,7 @@ use crate::contract::{Contract, Operation, Place};
 use crate::guard::Guard;
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
+use crate::metrics::Requests;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::strict::throw_away;
@@ -35,21 +37,21 @@ pub(crate) struct Front<E> {
     admission: Admission,
     turned_away: Admission,
     log: LogBudget,
+    requests: Arc<Requests>,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
-    pub(crate) fn new(inner: E, contract: Contract, guard: Guard) -> Self {
+    pub(crate) fn new(inner: E, contract: Contract, guard: Guard, requests: Arc<Requests>) -> Self {
         let turned_away = Admission::to(TURNED_AWAY);
         let (admission, log) = (Admission::default(), LogBudget::new());
-        Self { inner, contract, guard, admission, turned_away, log }
+        Self { inner, contract, guard, admission, turned_away, log, requests }
     }
 
     /// Calls the endpoint; an error becomes a problem.
-    async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
+    async fn answer(&self, mut request: Request, place: Place<'_>) -> Result<Response, Problem> {
         let arrived = Utc::now();
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
-        let place = self.contract.place(&request);
         if let Place::Operation(Operation { scopes: Some(scopes), .. }) = place
             && let Err(refused) = self.guard.admit(&mut request, *scopes, arrived)
         {
@@ -136,14 +138,17 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let request_id = request_id::of(&request);
         let method = request.method().clone();
         let uri = request.uri().clone();
+        let (route, place) = self.contract.place(&request);
+        let in_work = self.requests.begin(&method, route, started);
 
-        let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
+        let answered = AssertUnwindSafe(self.answer(request, place)).catch_unwind().await;
         let answered = answered
             .unwrap_or_else(|_panic| Err(Problem::internal("answering the request panicked")));
         let cause = answered.as_ref().err().and_then(Problem::cause);
-        let elapsed_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        let elapsed = started.elapsed().as_secs_f64();
         let status = answered.as_ref().map_or_else(Problem::status, Response::status);
-        self.log(&method, &uri, status, elapsed_ms, &request_id, cause.as_deref());
+        in_work.answered(status, elapsed);
+        self.log(&method, &uri, status, elapsed * 1_000.0, &request_id, cause.as_deref());
 
         let mut response = answered.unwrap_or_else(IntoResponse::into_response);
         if method == Method::HEAD {

@@ -16,10 +16,12 @@ use storage::{Database, Store};
 use tokio::runtime::Runtime;
 
 use crate::Document;
+use crate::contract::Contract;
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
+use crate::metrics::{Metrics, Recording, Sources};
 use crate::problem::Problem;
-use crate::routes::routes;
+use crate::routes::{PAGES, routes};
 use crate::scalar::{Id, Timestamp};
 use crate::schema;
 use crate::strict::parse;
@@ -46,16 +48,30 @@ impl Away {
         let nowhere = Database::from_parts(Some("/nowhere"), None, Some("nobody"), None, None);
         let store = Store::new(nowhere)?;
         let writer = store.writer()?;
-        let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, Limits::default());
+        let recording = Arc::new(Recording::new(Arc::clone(&model)));
+        let observer = Arc::clone(&recording);
+        let limits = Limits::default();
+        let (recorder, _) = Recorder::start(Arc::clone(&model), writer, None, limits, observer);
+        let document = Document::generate()?;
+        let sources = Sources {
+            model: Arc::clone(&model),
+            recorder: recorder.clone(),
+            recording,
+            spool: None,
+            pools: Vec::new(),
+            record: Arc::default(),
+        };
+        let metrics = Arc::new(Metrics::new(&Contract::of(&document, PAGES)?, sources));
         let endpoints = Endpoints {
             model,
             recorder,
             store,
             spool: None,
             draining: Arc::default(),
+            metrics,
             started: Utc::now(),
         };
-        let routes = routes(endpoints, &Document::generate()?, Guard::default())?.boxed();
+        let routes = routes(endpoints, &document, Guard::default())?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })
     }

@@ -20,6 +20,7 @@ mod idempotency;
 mod json;
 mod keys;
 mod log_budget;
+mod metrics;
 mod operations;
 mod predicted;
 mod problem;

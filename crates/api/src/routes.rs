@@ -14,7 +14,7 @@ use crate::headers::{NOTHING, protect_page};
 use crate::operations::Operations;
 
 /// What is served beside the operations: it holds no data.
-const PAGES: &[&str] = &["/docs", "/openapi.json", "/openapi.yaml"];
+pub(crate) const PAGES: &[&str] = &["/docs", "/openapi.json", "/openapi.yaml"];
 
 /// Everything that is served, as one endpoint that answers every request in the service's own form.
 pub(crate) fn routes(
@@ -32,8 +32,9 @@ pub(crate) fn routes(
         .at("/openapi.yaml", page("application/yaml", NOTHING, yaml))
         .nest("/", service())
         .map_to_response();
+    let requests = endpoints.metrics.requests();
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract, guard))
+    Ok(Front::new(operations, contract, guard, requests))
 }
 
 /// A page that is always the same, under this policy.

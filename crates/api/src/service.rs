@@ -11,14 +11,16 @@ use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
 use storage::{Store, Upkeep};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use crate::contract::Contract;
 use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
-use crate::routes::routes;
+use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
+use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
 use crate::{Document, Settings, exposure, keys, upkeep};
@@ -160,10 +162,29 @@ async fn serve_from(
     }
     let writer = store.writer()?;
     let spool = open_spool(settings).await?;
+    let pools = vec![("readers", store.connections()), ("writers", writer.connections())];
+    let recording = Arc::new(Recording::new(Arc::clone(&model)));
+    let observer = Arc::clone(&recording);
     let (recorder, mut writing) =
-        Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default());
-    let keeping_up = tokio::spawn(upkeep::keep_on(upkeep));
-    let watching = keyring.clone().map(|keyring| tokio::spawn(keys::watch(keyring)));
+        Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
+    let looks = Arc::new(RecordLooks::default());
+    let mut beside = JoinSet::new();
+    beside.spawn(upkeep::keep_on(upkeep));
+    beside.spawn(Arc::clone(&looks).watch(store.clone()));
+    if let Some(keyring) = keyring.clone() {
+        beside.spawn(keys::watch(keyring));
+    }
+    let metrics = Metrics::new(
+        &Contract::of(document, PAGES)?,
+        Sources {
+            model: Arc::clone(&model),
+            recorder: recorder.clone(),
+            recording,
+            spool: spool.clone(),
+            pools,
+            record: looks,
+        },
+    );
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql);
@@ -177,6 +198,7 @@ async fn serve_from(
         store: store.clone(),
         spool: spool.clone(),
         draining: Arc::clone(&draining),
+        metrics: Arc::new(metrics),
         started: Utc::now(),
     };
     let routes = routes(endpoints, document, Guard::new(keyring))?;
@@ -193,10 +215,7 @@ async fn serve_from(
         bail!("the recorder ended before it was asked to");
     }
     recorder.close(GRACE_IN_DOUBT).await;
-    keeping_up.abort();
-    if let Some(watching) = watching {
-        watching.abort();
-    }
+    beside.shutdown().await;
     store.close();
     if let Some(spool) = spool {
         spool.close().await;

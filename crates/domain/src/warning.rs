@@ -28,6 +28,20 @@ pub enum WarningCode {
 }
 
 impl WarningCode {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::OutOfRange, Self::Swapped];
+
+    /// The kinds of the warnings [about](Warning::about) a row, one for each of them, in their order.
+    pub fn about<'a>(
+        measurements: &'a Measurements,
+        training: &'a [RangeInclusive<f64>; N_FEATURES],
+    ) -> impl Iterator<Item = Self> + 'a {
+        let row = measurements.to_row().into_iter().zip(training);
+        let out_of_range = row.filter(|(value, range)| !range.contains(value));
+        let swapped = measurements.look_swapped().then_some(Self::Swapped);
+        out_of_range.map(|_| Self::OutOfRange).chain(swapped)
+    }
+
     /// The name under which programs know it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -84,6 +98,9 @@ mod tests {
         let found: Vec<_> =
             warnings.iter().map(|warning| (warning.code.as_str(), warning.field)).collect();
         assert_eq!(found, expected);
+        let measurements = Measurements::from_row(row);
+        let codes: Vec<_> = WarningCode::about(&measurements, &TRAINING).collect();
+        assert_eq!(codes, warnings.iter().map(|warning| warning.code).collect::<Vec<_>>());
     }
 
     #[test]

@@ -7,17 +7,18 @@ use domain::Record;
 use spool::{Depth, Entry, EntryId, Spool};
 use storage::Writer;
 
-use crate::Error;
 use crate::batch::Batch;
 use crate::ledger::{Ledger, State};
 use crate::recorded::{Recorded, Stored};
 use crate::settling::persist;
+use crate::{Error, Observer};
 
 /// A spool, and the ledger that says how many rows are in it.
 #[derive(Debug)]
 pub(crate) struct Aside {
     spool: Spool,
     ledger: Arc<Ledger>,
+    observer: Arc<dyn Observer>,
     /// Entries that are in the database, but could not be removed for lack of room.
     committed: Mutex<HashSet<EntryId>>,
 }
@@ -37,9 +38,9 @@ pub(crate) enum Replayed {
 
 impl Aside {
     /// What the spool holds already counts as received.
-    pub(crate) fn new(spool: Spool, ledger: Arc<Ledger>) -> Self {
+    pub(crate) fn new(spool: Spool, ledger: Arc<Ledger>, observer: Arc<dyn Observer>) -> Self {
         ledger.receive(spool.depth().rows, State::Spooled);
-        Self { spool, ledger, committed: Mutex::default() }
+        Self { spool, ledger, observer, committed: Mutex::default() }
     }
 
     pub(crate) fn depth(&self) -> Depth {
@@ -58,6 +59,7 @@ impl Aside {
                 Ok(()) => {
                     while let Some(single) = batch.pop() {
                         let stored = Stored::Spooled;
+                        self.observer.recorded(&single.records, stored);
                         let recorded = Recorded::Records { records: single.records, stored };
                         single.job.recorded(State::Spooled, recorded);
                     }
@@ -109,7 +111,7 @@ impl Aside {
         while let Some(part) = parts.pop() {
             let records: Vec<Record> =
                 part.iter().flat_map(|entry| entry.records.iter().cloned()).collect();
-            let replayed = match persist(writer, &records, &[], true).await {
+            let replayed = match persist(writer, &*self.observer, &records, &[], true).await {
                 Ok(_) => self.remove(part).await,
                 Err(failure) if failure.error.is_refusal() => match part {
                     [entry] => self.quarantine(entry, &failure.error).await,

@@ -7,11 +7,11 @@ use std::vec;
 use domain::Record;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Error;
 use crate::job::Job;
 use crate::ledger::State;
 use crate::once::Claim;
 use crate::recorded::{Recorded, Stored};
+use crate::{Error, Observer};
 
 /// The requests of a batch that are not settled yet, oldest first; their records, and the claims of those that have one,
 /// in the same order.
@@ -132,14 +132,19 @@ impl Batch {
     /// Settles the first `n` requests, which are committed: each caller gets its own records.
     ///
     /// `free` says of each of their claims whether its key was free; the requests of those whose was not are given back.
-    pub(crate) fn commit(&mut self, n: usize, free: &[bool]) -> Vec<Single> {
+    pub(crate) fn commit(
+        &mut self,
+        n: usize,
+        free: &[bool],
+        observer: &dyn Observer,
+    ) -> Vec<Single> {
         let mut free = free.iter();
         let mut taken = Vec::new();
         for _ in 0..n {
             let Some(single) = self.pop() else { break };
             match single.claim {
                 Some(_) if free.next() == Some(&false) => taken.push(single),
-                _ => single.commit(),
+                _ => single.commit(observer),
             }
         }
         taken
@@ -197,7 +202,8 @@ impl Batch {
 
 impl Single {
     /// The record is committed.
-    pub(crate) fn commit(self) {
+    pub(crate) fn commit(self, observer: &dyn Observer) {
+        observer.recorded(&self.records, Stored::Committed);
         let recorded = match self.claim {
             Some(claim) => Recorded::Answer { answer: claim.answer, replayed: false },
             None => Recorded::Records { records: self.records, stored: Stored::Committed },

@@ -1,7 +1,7 @@
 //! The recorder: what a front hands its requests to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -17,9 +17,10 @@ use crate::aside::Aside;
 use crate::circuit::Circuit;
 use crate::job::Job;
 use crate::ledger::{Ledger, State};
+use crate::pressure::Pressure;
 use crate::stake::Stake;
 use crate::writing::Writing;
-use crate::{Error, Limits, Once, Recorded, Tally};
+use crate::{Error, Limits, Observer, Once, Recorded, Tally};
 
 /// Predicts and records as one act. A clone is the same recorder.
 #[derive(Debug, Clone)]
@@ -27,8 +28,7 @@ pub struct Recorder {
     intake: mpsc::UnboundedSender<Job>,
     /// One permit for each row that may wait; this is what bounds the queue.
     room: Arc<Semaphore>,
-    /// So many rows are written in time, as far as that is known; with more of them in the queue a request is refused.
-    reach: Arc<AtomicUsize>,
+    pressure: Arc<Pressure>,
     ledger: Arc<Ledger>,
     /// Whether the database is known to be away.
     away: Arc<AtomicBool>,
@@ -44,7 +44,7 @@ impl Recorder {
     /// from then on fails with [`Error::Stopped`].
     ///
     /// With a spool, requests without a key are put there while the database is away, and what is in it is brought to the
-    /// database, oldest first.
+    /// database, oldest first. The observer is told what happens.
     ///
     /// Must be called from within a tokio runtime.
     #[must_use]
@@ -53,17 +53,19 @@ impl Recorder {
         writer: Writer,
         spool: Option<Spool>,
         limits: Limits,
+        observer: Arc<dyn Observer>,
     ) -> (Self, JoinHandle<()>) {
         let (intake, jobs) = mpsc::unbounded_channel();
         let (away, ledger) = (Arc::new(AtomicBool::new(false)), Arc::new(Ledger::default()));
         let circuit = Circuit::new(Arc::clone(&away));
-        let aside = spool.map(|spool| Aside::new(spool, Arc::clone(&ledger)));
+        let aside =
+            spool.map(|spool| Aside::new(spool, Arc::clone(&ledger), Arc::clone(&observer)));
         let puts_aside = aside.is_some();
-        let reach = Arc::new(AtomicUsize::new(usize::MAX));
-        let writing = Writing::new(model, writer, aside, limits, Arc::clone(&reach));
+        let pressure = Arc::new(Pressure::default());
+        let writing = Writing::new(model, writer, aside, limits, Arc::clone(&pressure), observer);
         let writing = tokio::spawn(writing.run(jobs, circuit));
         let room = Arc::new(Semaphore::new(limits.rows as usize));
-        (Self { intake, room, reach, ledger, away, puts_aside, limits }, writing)
+        (Self { intake, room, pressure, ledger, away, puts_aside, limits }, writing)
     }
 
     /// Predicts these rows and returns their records, in order, once they are committed, or put aside.
@@ -83,7 +85,7 @@ impl Recorder {
         once: Option<Once>,
     ) -> Result<Recorded, Error> {
         let n_rows = rows.len() as u64;
-        let is_of_use = !self.away.load(Ordering::Relaxed) || (self.puts_aside && once.is_none());
+        let is_of_use = !self.is_away() || (self.puts_aside && once.is_none());
         let room = if is_of_use { self.room(rows.len()) } else { Err(Error::Away) };
         let room = room.inspect_err(|_| self.ledger.receive(n_rows, State::Refused))?;
         let deadline = Instant::now() + self.limits.deadline;
@@ -102,14 +104,36 @@ impl Recorder {
     fn room(&self, rows: usize) -> Result<tokio::sync::OwnedSemaphorePermit, Error> {
         let rows = u32::try_from(rows).map_err(|_| Error::Full)?;
         // Who comes before that is reached is let in whole: else a large request would never be.
-        let taken = (self.limits.rows as usize).saturating_sub(self.room.available_permits());
-        if taken >= self.reach.load(Ordering::Relaxed) {
+        if self.taken() >= self.pressure.reach() {
             return Err(Error::Full);
         }
         Arc::clone(&self.room).try_acquire_many_owned(rows).map_err(|refusal| match refusal {
             TryAcquireError::NoPermits => Error::Full,
             TryAcquireError::Closed => Error::Stopped,
         })
+    }
+
+    /// How many rows hold room: they are queued, being written, or in doubt.
+    fn taken(&self) -> usize {
+        (self.limits.rows as usize).saturating_sub(self.room.available_permits())
+    }
+
+    /// How many rows wait for their batch.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.taken().saturating_sub(self.pressure.in_work())
+    }
+
+    /// How many rows may be queued, being written or in doubt before a request is refused.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.pressure.reach().min(self.limits.rows as usize)
+    }
+
+    /// Whether the circuit is open: the database is known to be away.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// What became of every row so far.

@@ -7,8 +7,8 @@ use domain::Record;
 use storage::{Claim, Writer};
 use tokio::time::{Instant, sleep};
 
-use crate::Error;
 use crate::batch::Batch;
+use crate::{Error, Observer};
 
 /// For so long a write that fails is tried again before the database is taken to be away.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -40,20 +40,25 @@ pub(crate) struct Failure {
 /// Writes the requests and tells the callers of those that are settled. `again`: they may be on the record already.
 ///
 /// If the database refuses rows, the batch is halved until the guilty request stands alone.
-pub(crate) async fn settle(writer: &Writer, mut batch: Batch, again: bool) -> Settled {
+pub(crate) async fn settle(
+    writer: &Writer,
+    observer: &dyn Observer,
+    mut batch: Batch,
+    again: bool,
+) -> Settled {
     let mut settled = Settled::default();
     let mut parts = vec![batch.len()];
     while let Some(n) = parts.pop().filter(|n| *n > 0) {
         let started = Instant::now();
         let write = async |records: &[Record], claims: &[Claim<'_>]| {
-            persist(writer, records, claims, again).await
+            persist(writer, observer, records, claims, again).await
         };
         match batch.write(n, write).await {
             Ok(free) => {
                 settled.written.get_or_insert((batch.n_records(n), started.elapsed()));
-                let taken = batch.commit(n, &free);
+                let taken = batch.commit(n, &free, observer);
                 if !taken.is_empty() {
-                    let in_doubt = replay(writer, Batch::of_singles(taken)).await;
+                    let in_doubt = replay(writer, observer, Batch::of_singles(taken)).await;
                     settled.in_doubt.append(in_doubt);
                 }
             }
@@ -78,7 +83,7 @@ pub(crate) async fn settle(writer: &Writer, mut batch: Batch, again: bool) -> Se
 
 /// Answers requests whose keys are taken: with what is kept there. Gives back those of which that could not be read; a
 /// key may have been taken by an earlier attempt to write the very same request.
-async fn replay(writer: &Writer, mut batch: Batch) -> Batch {
+async fn replay(writer: &Writer, observer: &dyn Observer, mut batch: Batch) -> Batch {
     let look_up = async |_: &[Record], claims: &[Claim<'_>]| writer.kept(claims).await;
     let kept = match batch.write(batch.len(), look_up).await {
         Ok(kept) => kept,
@@ -92,7 +97,7 @@ async fn replay(writer: &Writer, mut batch: Batch) -> Batch {
         match (kept, &single.claim) {
             (Some(kept), Some(own)) if kept.fingerprint == own.fingerprint => {
                 if kept.answer == own.answer {
-                    single.commit();
+                    single.commit(observer);
                 } else {
                     single.job.replayed(kept.answer);
                 }
@@ -108,6 +113,7 @@ async fn replay(writer: &Writer, mut batch: Batch) -> Batch {
 /// Writes, and if that fails, tries for a moment: a connection that is lost is most often followed by one that works.
 pub(crate) async fn persist(
     writer: &Writer,
+    observer: &dyn Observer,
     records: &[Record],
     claims: &[Claim<'_>],
     mut again: bool,
@@ -116,15 +122,22 @@ pub(crate) async fn persist(
     let mut pause = PAUSE;
     let mut in_doubt = again;
     loop {
+        let started = Instant::now();
         let written = match (claims, again) {
             ([], false) => writer.write(records).await.map(|()| Vec::new()),
             ([], true) => writer.write_again(records).await.map(|()| Vec::new()),
             _ => writer.write_once(records, claims, again).await,
         };
         let error = match written {
-            Ok(free) => return Ok(free),
+            Ok(free) => {
+                observer.wrote(records.len(), started.elapsed());
+                return Ok(free);
+            }
             Err(error) => error,
         };
+        if !error.is_refusal() {
+            observer.failed();
+        }
         in_doubt |= error.is_in_doubt();
         if error.is_refusal() || Instant::now() + pause > give_up {
             return Err(Failure { error, in_doubt });

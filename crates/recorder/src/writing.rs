@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{Measurements, Prediction};
@@ -20,9 +19,10 @@ use crate::circuit::Circuit;
 use crate::gathering::Gathering;
 use crate::job::Job;
 use crate::pace::{Pace, Written};
+use crate::pressure::Pressure;
 use crate::settling::{Settled, settle};
 use crate::throughput::Throughput;
-use crate::{Error, Limits};
+use crate::{Error, Limits, Observer};
 
 /// How long bringing back what was put aside rests when it cannot go on.
 const REST: Duration = Duration::from_secs(1);
@@ -38,8 +38,8 @@ pub(crate) struct Writing {
     writer: Writer,
     aside: Option<Aside>,
     limits: Limits,
-    /// Where everybody sees how many rows may wait.
-    reach: Arc<AtomicUsize>,
+    pressure: Arc<Pressure>,
+    observer: Arc<dyn Observer>,
 }
 
 /// A batch that was carried out.
@@ -77,10 +77,11 @@ impl Writing {
         writer: Writer,
         aside: Option<Aside>,
         limits: Limits,
-        reach: Arc<AtomicUsize>,
+        pressure: Arc<Pressure>,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         let model_version = model.version().into();
-        Self { model, model_version, writer, aside, limits, reach }
+        Self { model, model_version, writer, aside, limits, pressure, observer }
     }
 
     /// Carries out what is queued until the queue is closed and empty, and nothing is in doubt.
@@ -92,6 +93,7 @@ impl Writing {
         let mut rows_under_way = 0;
         let mut trials = FuturesUnordered::new();
         let mut in_doubt = Batch::default();
+        let mut rows_on_trial = 0;
         let mut rested = Instant::now();
         let mut open = true;
         loop {
@@ -101,6 +103,8 @@ impl Writing {
             let replay_at = self.has_put_aside().then_some(rested);
             let trial_at = circuit.trial_at().or(replay_at).filter(|_| trials.is_empty());
             let alarm = trial_at.map_or(deadline, |trial_at| trial_at.min(deadline));
+            let rows_in_doubt = in_doubt.n_records(in_doubt.len()) + rows_on_trial;
+            self.pressure.set_in_work(rows_under_way + rows_in_doubt);
             let at_once = if circuit.is_open() { ASIDE_AT_ONCE } else { pace.depth() };
             tokio::select! {
                 biased;
@@ -109,7 +113,7 @@ impl Writing {
                     let waiting = gathering.waiting();
                     pace.learn(written, rows_under_way + waiting);
                     throughput.learn(Instant::now(), written, waiting);
-                    self.reach.store(throughput.reach(), Ordering::Relaxed);
+                    self.pressure.set_reach(throughput.reach());
                     rows_under_way -= rows;
                     in_doubt.append(left);
                     match database {
@@ -120,6 +124,7 @@ impl Writing {
                 }
                 Some(tried) = trials.next(), if !trials.is_empty() => {
                     let Tried { in_doubt: left, wrote, database, stalled } = tried;
+                    rows_on_trial = 0;
                     in_doubt.append(left);
                     if wrote {
                         circuit.wrote();
@@ -154,6 +159,7 @@ impl Writing {
                     gathering.expire();
                     if trial_at == Some(alarm) {
                         let some = in_doubt.split(in_doubt.requests_within(self.limits.batch_rows));
+                        rows_on_trial = some.n_records(some.len());
                         trials.push(self.attempt(some, circuit.is_open()));
                     }
                 }
@@ -172,7 +178,7 @@ impl Writing {
             tracing::debug!(error = &error as &dyn std::error::Error, "the database is still away");
             return Tried { in_doubt, wrote: false, database: Database::Away, stalled: false };
         }
-        let settled = settle(&self.writer, in_doubt, true).await;
+        let settled = settle(&self.writer, &*self.observer, in_doubt, true).await;
         let mut tried = Tried {
             in_doubt: settled.in_doubt,
             wrote: settled.written.is_some(),
@@ -217,14 +223,15 @@ impl Writing {
         }
 
         let later = repeated(&mut jobs);
-        let mut settled = settle(&self.writer, self.predict(jobs), false).await;
+        let settle = |batch| settle(&self.writer, &*self.observer, batch, false);
+        let mut settled = settle(self.predict(jobs)).await;
         for job in later {
             // What has the same key is written by now, or never will be.
             if settled.away.is_some() {
                 job.unrecorded(Error::Away);
                 continue;
             }
-            let next = settle(&self.writer, self.predict(vec![job]), false).await;
+            let next = settle(self.predict(vec![job])).await;
             settled.in_doubt.append(next.in_doubt);
             settled.unwritten.append(next.unwritten);
             settled.away = next.away;

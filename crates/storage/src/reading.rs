@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 #[cfg(doc)]
 use crate::deadlines;
+use crate::look::LOOK;
 use crate::parts::{Part, Parts, first_id_at};
 use crate::statements::Statements;
 use crate::{Error, Store};
@@ -111,6 +112,8 @@ pub(crate) enum Question<'a> {
     Record(Uuid),
     /// A page.
     Page(Bounds<'a>),
+    /// What the record is as a whole.
+    Look,
 }
 
 impl Question<'_> {
@@ -119,6 +122,7 @@ impl Question<'_> {
         match self {
             Self::Record(_) => "read a record",
             Self::Page(_) => "read a page of the record",
+            Self::Look => "look at the record as a whole",
         }
     }
 
@@ -144,6 +148,7 @@ impl Question<'_> {
                     _ => Ok(Some(rows)),
                 }
             }
+            Self::Look => session.query_typed(LOOK, &[]).await.map(Some),
             Self::Page(bounds) => {
                 let parts = parts.and_then(|parts| parts.default.as_ref().map(|it| (parts, it)));
                 match parts {

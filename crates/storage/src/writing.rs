@@ -17,7 +17,7 @@ use crate::{Error, deadlines, fitness};
 /// lost.
 #[derive(Debug)]
 pub struct Writer {
-    connections: Pool,
+    pub(crate) connections: Pool,
     statements: Arc<Statements>,
     /// Whether large batches can be copied, which takes several statements.
     copies: bool,

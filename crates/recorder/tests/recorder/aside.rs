@@ -23,7 +23,7 @@ async fn recorder(database: &TestDatabase, directory: &Path) -> (Recorder, Spool
     let model = Arc::new(Model::embedded().unwrap());
     let writer = store.writer().unwrap();
     let (recorder, _writing) =
-        Recorder::start(model, writer, Some(spool.clone()), Limits::default());
+        Recorder::start(model, writer, Some(spool.clone()), Limits::default(), Arc::new(()));
     (recorder, spool)
 }
 
@@ -183,7 +183,8 @@ async fn a_spool_that_is_full_refuses_and_is_of_use_again_afterwards() {
     let (spool, _found) = Spool::open(directory.path(), limits).unwrap();
     let model = Arc::new(Model::embedded().unwrap());
     let writer = store.writer().unwrap();
-    let (recorder, _writing) = Recorder::start(model, writer, Some(spool), Limits::default());
+    let (recorder, _writing) =
+        Recorder::start(model, writer, Some(spool), Limits::default(), Arc::new(()));
     let client = database.connect().await;
     for _ in 0..2 {
         take_away(&client).await;

@@ -26,7 +26,8 @@ pub(crate) const FLOWER: Measurements = Measurements::from_row([3.5, 5.1, 0.2, 1
 pub(crate) async fn recorder(database: &TestDatabase, limits: Limits) -> (Recorder, Store) {
     let store = store_in(database).await;
     let model = Arc::new(Model::embedded().unwrap());
-    let (recorder, _writing) = Recorder::start(model, store.writer().unwrap(), None, limits);
+    let writer = store.writer().unwrap();
+    let (recorder, _writing) = Recorder::start(model, writer, None, limits, Arc::new(()));
     (recorder, store)
 }
 

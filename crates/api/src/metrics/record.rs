@@ -1,0 +1,90 @@
+//! The record in the database, looked at now and again: nobody who asks for figures waits for it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::counter::Counter;
+use storage::{Look, Store};
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use super::exposition::Exposition;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What the record was when it was last looked at.
+#[derive(Debug, Default)]
+pub(crate) struct RecordLooks {
+    last: Mutex<Option<Look>>,
+    failures: Counter,
+}
+
+impl RecordLooks {
+    /// Looks at it, now and again.
+    pub(crate) async fn watch(self: Arc<Self>, store: Store) {
+        let mut strays = 0;
+        loop {
+            match store.look().await {
+                Ok(look) => {
+                    if look.strays > strays {
+                        warn!(
+                            rows = look.strays,
+                            "rows of the record are in no partition but the default"
+                        );
+                    }
+                    strays = look.strays;
+                    *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
+                }
+                Err(error) => {
+                    self.failures.inc();
+                    debug!(
+                        error = &error as &dyn std::error::Error,
+                        "the record was not looked at; trying again later"
+                    );
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl Collector for RecordLooks {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut exposition = Exposition::from(encoder);
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Look { bytes, partitions, strays, covered_until }) = last {
+            exposition.gauge(
+                "onrecord_record_bytes",
+                "Bytes of the tables and their indexes in the database",
+                bytes,
+            )?;
+            exposition.gauge(
+                "onrecord_record_partitions",
+                "Partitions of the record, but for the default",
+                partitions,
+            )?;
+            exposition.gauge(
+                "onrecord_record_default_rows",
+                "Predictions that no partition took but the default, counted up to 100,000",
+                strays,
+            )?;
+            if let Some(until) = covered_until {
+                exposition.gauge(
+                    "onrecord_record_ahead_seconds",
+                    "For how long from now on there is a partition",
+                    (until - Utc::now()).num_seconds(),
+                )?;
+            }
+        }
+        exposition.counter(
+            "onrecord_record_look_failures",
+            "How often the record could not be looked at, which is done once a minute",
+            self.failures.get(),
+        )
+    }
+}
