@@ -50,9 +50,8 @@ impl Files {
                         "the private key in {key_name} is not that of the certificate in {name}"
                     )
                 }
-                other => {
-                    anyhow!(other).context(format!("{name} and {key_name} cannot be used together"))
-                }
+                other => anyhow!(other)
+                    .context(format!("{name} with {key_name} cannot be used; RSA needs 2048 bits")),
             })?;
         // The stronger one of what both know is taken, whatever the client likes better.
         config.ignore_client_order = true;
