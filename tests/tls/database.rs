@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use storage::{Database, Store, TlsParameters};
+use storage::{Database, Rules, Store, TlsParameters, Upkeep};
 
 use super::{Authority, Issued, refused};
 use crate::support::{OwnPostgres, Service, count, flower, measured};
@@ -117,9 +117,9 @@ async fn connections_are_verified_as_asked() {
     let other_ca = format!("sslmode=verify-ca&sslrootcert={}", other.root());
     let bound = format!("{full}&channel_binding=require");
     let url = server.url("tls", &full);
-    let store = Store::new(Database::from_url(&url, &TlsParameters::default()).unwrap()).unwrap();
-    store.migrate().await.unwrap();
-    store.close();
+    let database = Database::from_url(&url, &TlsParameters::default()).unwrap();
+    let rules = Rules { retain_days: None, answers_kept: Duration::from_secs(60) };
+    Upkeep::new(database, rules).unwrap().migrate().await.unwrap();
 
     let started = Instant::now();
     server.expect(&[("tls", &full, "")]).await;

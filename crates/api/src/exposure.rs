@@ -1,18 +1,18 @@
 //! Who can reach the service, and whether that is meant.
 
-use std::net::SocketAddr;
-
 use anyhow::bail;
 use tracing::warn;
 
-use crate::settings::AccessSettings;
+use crate::Settings;
 
 /// Refuses to let the whole network in without keys, unless told to; warns of what can be overheard.
-pub(crate) fn check(listen: SocketAddr, access: &AccessSettings) -> anyhow::Result<()> {
+pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
+    let Settings { listen, access, encryption, .. } = settings;
     if listen.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     match &access.api_keys_file {
+        Some(_) if encryption.tls_cert.is_some() => {}
         Some(_) => warn!(
             "{listen} can be reached from elsewhere and there is no TLS: keys, predictions and the record can be read on the way"
         ),

@@ -38,7 +38,7 @@ const GRACE_IN_DOUBT: Duration = Duration::from_secs(2);
 /// Fails if it could be reached from elsewhere without keys, the keys or the model does not fit, the database cannot be used, or the address cannot be bound.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
-    exposure::check(settings.listen, &settings.access)?;
+    exposure::check(&settings)?;
     let keyring = keys::open(&settings.access)?;
     let model = Arc::new(load_model(&settings)?);
     let document = Document::generate()?;
