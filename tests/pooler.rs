@@ -1,6 +1,7 @@
 //! Behind a pooler a session is anybody's: nothing is kept in it, and nothing relied on. (`just faults rolling` runs the
 //! service behind PgBouncer.)
 
+use crate::schema::WITNESS;
 use crate::support::{Service, TestDatabase, flower};
 
 async fn pooled(database: &TestDatabase) -> Service {
@@ -29,11 +30,6 @@ async fn everything_works_without_a_session_of_ones_own() {
 /// A trigger writes down the setting of the very statement that writes the record.
 #[tokio::test]
 async fn every_write_waits_for_the_flush_of_the_wal_whatever_its_session_is_set_to() {
-    const WITNESS: &str = "
-        create table witness (setting text);
-        create function witness() returns trigger language plpgsql as $$
-            begin insert into witness values (current_setting('synchronous_commit')); return null; end $$;
-        create trigger witness after insert on prediction for each row execute function witness()";
     let database = TestDatabase::create().await;
     let sql = database.connect().await;
     let name: String = sql.query_one("select current_database()::text", &[]).await.unwrap().get(0);

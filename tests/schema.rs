@@ -88,14 +88,16 @@ async fn a_refused_row_is_not_quoted_in_the_log() {
     assert!(!log.contains("42.4242"), "{log}");
 }
 
+/// A trigger that writes down what the commit of each writing statement waits for.
+pub(crate) const WITNESS: &str = "
+    create table witness (setting text);
+    create function witness() returns trigger language plpgsql as $$
+        begin insert into witness values (current_setting('synchronous_commit')); return null; end $$;
+    create trigger witness after insert on prediction for each row execute function witness()";
+
 /// A trigger writes down the setting of the very session that writes the record.
 #[tokio::test]
 async fn every_writing_session_waits_for_the_flush_of_the_wal() {
-    const WITNESS: &str = "
-        create table witness (setting text);
-        create function witness() returns trigger language plpgsql as $$
-            begin insert into witness values (current_setting('synchronous_commit')); return null; end $$;
-        create trigger witness after insert on prediction for each row execute function witness()";
     let database = TestDatabase::create().await;
     let client = database.connect().await;
     let name: String =

@@ -12,6 +12,7 @@ mod database;
 pub mod deadlines;
 mod error;
 mod fitness;
+mod listing;
 mod look;
 mod migrations;
 mod occupancy;

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, NaiveTime, Utc};
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -34,35 +33,6 @@ impl Span {
 /// The midnight before this time, in UTC.
 pub(crate) fn midnight(time: DateTime<Utc>) -> DateTime<Utc> {
     time.date_naive().and_time(NaiveTime::MIN).and_utc()
-}
-
-/// A partition that there is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Existing {
-    pub(crate) suffix: String,
-    /// The first id that it takes.
-    pub(crate) from: Uuid,
-    /// The first id beyond it.
-    pub(crate) to: Uuid,
-}
-
-/// The partitions that there are but the default, oldest first.
-pub(crate) async fn existing(session: &Object) -> Result<Vec<Existing>, Error> {
-    const EXISTING: &str = "
-        select substr(relname, length('prediction') + 1),
-               substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid,
-               substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid
-        from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
-        where inhparent = 'prediction'::regclass and bounds <> 'DEFAULT' and relname like 'prediction\\_%'
-        order by 2 nulls first";
-    let rows = session.query_typed(EXISTING, &[]).await;
-    let rows = rows.map_err(Error::query("look at the partitions"))?;
-    let existing = |row: &Row| Existing {
-        suffix: row.get(0),
-        from: row.get::<_, Option<Uuid>>(1).unwrap_or(Uuid::nil()),
-        to: row.get::<_, Option<Uuid>>(2).unwrap_or(Uuid::max()),
-    };
-    Ok(rows.iter().map(existing).collect())
 }
 
 /// Makes a partition of each table, and moves there what is in the default one and belongs there; says how many rows of

@@ -8,6 +8,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
+use crate::listing::{Listed, listing};
 use crate::statement::Statement;
 use crate::statements::Statements;
 
@@ -43,30 +44,21 @@ pub(crate) struct Parts {
 
 const STATE: &str = "select coalesce(sum(inhrelid::int8), 0)::int8 from pg_inherits where inhparent = 'prediction'::regclass";
 
-const LOOK: &str = "
-    select case when relname ~ '^prediction_[a-z0-9_]+$' then substr(relname, length('prediction') + 1) end,
-           bounds = 'DEFAULT',
-           substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid,
-           substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid,
-           oid::int8
-    from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
-    where inhparent = 'prediction'::regclass";
-
 impl Parts {
     /// Looks at them.
     pub(crate) async fn look(session: &Object, statements: &Statements) -> Result<Self, Error> {
         let mut found = Self { parts: Vec::new(), default: None, state: 0 };
         let mut is_ours = true;
-        for row in session.query_typed(LOOK, &[]).await? {
-            let (suffix, is_default): (Option<String>, bool) = (row.get(0), row.get(1));
-            let (from, to): (Option<Uuid>, Option<Uuid>) = (row.get(2), row.get(3));
-            found.state += row.get::<_, i64>(4);
+        // The newest first.
+        for Listed { suffix, is_default, from, to, oid } in
+            listing(session).await?.into_iter().rev()
+        {
+            found.state += oid;
             let Some(suffix) = suffix else {
                 is_ours = false;
                 continue;
             };
             let (record, page) = statements.of_part(&suffix);
-            let (from, to) = (from.unwrap_or(Uuid::nil()), to.unwrap_or(Uuid::max()));
             let part = Part { from, to, record, page };
             if is_default {
                 found.default = Some(part);
@@ -78,7 +70,6 @@ impl Parts {
             // Somebody made one by another name: nothing of it must be missed.
             found.default = None;
         }
-        found.parts.sort_by(|one, other| other.from.cmp(&one.from));
         Ok(found)
     }
 

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Type;
 
-use crate::partitions::{self, Existing, Span};
+use crate::listing::{Listed, listing};
+use crate::partitions::{self, Span};
 use crate::parts::{first_id_at, time_of};
 use crate::{Database, Error, deadlines, session};
 
@@ -119,7 +120,9 @@ impl Upkeep {
 
     async fn keep_up(&self, session: &mut Object, now: DateTime<Utc>) -> Result<Done, Error> {
         let mut done = Done::default();
-        let existing = partitions::existing(session).await?;
+        let mut existing =
+            listing(session).await.map_err(Error::query("look at the partitions"))?;
+        existing.retain(|it| !it.is_default);
         for span in missing(&existing, now, self.rules.days()) {
             done.moved += partitions::make(session, &span).await?;
             done.made.push(span.suffix());
@@ -128,8 +131,10 @@ impl Upkeep {
         if let Some(days) = self.rules.retain_days {
             let cutoff = now - TimeDelta::days(days.into());
             self.check_clock(session, now).await?;
-            for Existing { suffix, to, .. } in existing {
-                if to <= first_id_at(cutoff) {
+            for Listed { suffix, to, .. } in existing {
+                if to <= first_id_at(cutoff)
+                    && let Some(suffix) = suffix
+                {
                     partitions::drop_part(session, &suffix).await?;
                     done.dropped.push(suffix);
                 }
@@ -152,7 +157,7 @@ impl Upkeep {
 }
 
 /// The spans that are to be made, so that the time from now on is covered for long enough.
-fn missing(existing: &[Existing], now: DateTime<Utc>, days: TimeDelta) -> Vec<Span> {
+fn missing(existing: &[Listed], now: DateTime<Utc>, days: TimeDelta) -> Vec<Span> {
     let mut missing = Vec::new();
     let mut time = now;
     while time < now + AHEAD {
@@ -210,13 +215,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn existing(from: Option<&str>, to: &str) -> Existing {
+    fn existing(from: Option<&str>, to: &str) -> Listed {
         let from = from.map_or(uuid::Uuid::nil(), |from| first_id_at(time(from)));
-        Existing { suffix: String::new(), from, to: first_id_at(time(to)) }
+        Listed { suffix: None, is_default: false, from, to: first_id_at(time(to)), oid: 0 }
     }
 
     /// What is made at noon of the 25th, as days of November.
-    fn made(existing: &[Existing], days: i64) -> Vec<(String, String, bool)> {
+    fn made(existing: &[Listed], days: i64) -> Vec<(String, String, bool)> {
         let day = |time: DateTime<Utc>| {
             assert_eq!(partitions::midnight(time), time);
             time.format("%m-%d").to_string()
