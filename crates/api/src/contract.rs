@@ -20,6 +20,8 @@ pub(crate) struct Contract {
 struct Address {
     /// The path in the document.
     template: String,
+    /// Whether it has no parameters.
+    is_fixed: bool,
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
@@ -130,6 +132,10 @@ impl Segment {
 
 impl Address {
     fn is(&self, path: &str) -> bool {
+        // Most addresses have no parameter, and each request is compared with some of them.
+        if self.is_fixed {
+            return self.template == path;
+        }
         let mut parts = path.split('/');
         self.segments.iter().all(|segment| match (segment, parts.next()) {
             (Segment::Fixed(fixed), Some(part)) => fixed == part,
@@ -139,7 +145,8 @@ impl Address {
     }
 
     fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
-        let segments = path.split('/').map(Segment::of).collect();
+        let segments: Vec<_> = path.split('/').map(Segment::of).collect();
+        let is_fixed = segments.iter().all(|segment| matches!(segment, Segment::Fixed(_)));
         let mut operations = Vec::new();
         let mut allow = Vec::new();
         for (method, operation) in item.as_object().context("a path has no operations")? {
@@ -157,6 +164,7 @@ impl Address {
             let reads_body = operation.get("requestBody").is_some();
             operations.push(Operation { method, query: refuses.then_some(query), reads_body });
         }
-        Ok(Self { template: path.to_owned(), segments, operations, allow: allow.join(", ") })
+        let (template, allow) = (path.to_owned(), allow.join(", "));
+        Ok(Self { template, is_fixed, segments, operations, allow })
     }
 }
