@@ -238,6 +238,23 @@ async fn rows_that_wait_are_seen_where_they_wait() {
 }
 
 #[tokio::test]
+async fn rows_that_the_database_refuses_are_no_failed_commits() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    let admin = database.connect().await;
+    let constraint = "alter table raw_data add constraint no check (sepal_width <> 50)";
+    admin.batch_execute(constraint).await.unwrap();
+    assert_eq!(service.post("/predict", &giant()).send().await.unwrap().status(), 500);
+    service.predict(&flower()).await;
+    let scrape = Scrape::of(&service).await;
+    assert_eq!(scrape.value("onrecord_rows_total", &[("state", "failed")]), 1.0);
+    assert_eq!(scrape.value("onrecord_predictions_total", &[]), 1.0);
+    assert_eq!(scrape.value("onrecord_batch_rows_sum", &[]), 1.0);
+    assert_eq!(scrape.value("onrecord_commit_failures_total", &[]), 0.0);
+    assert_eq!(scrape.value("onrecord_circuit_open", &[]), 0.0);
+}
+
+#[tokio::test]
 async fn they_are_there_without_a_database_and_agree_with_the_ledger() {
     let (mut postgres, spool) = (OwnPostgres::start().await, TempDir::new().unwrap());
     let mut command = Service::command();

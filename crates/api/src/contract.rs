@@ -38,6 +38,8 @@ pub(crate) enum Place<'c> {
 struct Address {
     /// The path in the document.
     template: String,
+    /// Whether it has no parameters.
+    is_fixed: bool,
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
@@ -149,6 +151,10 @@ impl Segment {
 
 impl Address {
     fn is(&self, path: &str) -> bool {
+        // Most addresses have no parameter, and each request is compared with some of them.
+        if self.is_fixed {
+            return self.template == path;
+        }
         let mut parts = path.split('/');
         self.segments.iter().all(|segment| match (segment, parts.next()) {
             (Segment::Fixed(fixed), Some(part)) => fixed == part,
@@ -158,7 +164,8 @@ impl Address {
     }
 
     fn of(path: &str, item: &Value) -> anyhow::Result<Self> {
-        let segments = path.split('/').map(Segment::of).collect();
+        let segments: Vec<_> = path.split('/').map(Segment::of).collect();
+        let is_fixed = segments.iter().all(|segment| matches!(segment, Segment::Fixed(_)));
         let mut operations = Vec::new();
         let mut allow = Vec::new();
         for (method, operation) in item.as_object().context("a path has no operations")? {
@@ -188,7 +195,8 @@ impl Address {
             });
         }
         let template = path.to_owned();
-        Ok(Self { template, segments, operations, allow: allow.join(", ").try_into()? })
+        let allow = allow.join(", ").try_into()?;
+        Ok(Self { template, is_fixed, segments, operations, allow })
     }
 }
 
