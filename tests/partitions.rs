@@ -43,7 +43,7 @@ fn random_id() -> Uuid {
 
 /// Writes a row as the service would have at this time.
 async fn insert(sql: &Client, time: DateTime<Utc>) -> Uuid {
-    let id = Uuid::from_u128(first_id_at(time).as_u128() | rand::random::<u64>() as u128);
+    let id = Uuid::from_u128(first_id_at(time).as_u128() | u128::from(rand::random::<u64>()));
     insert_under(sql, id, time).await;
     id
 }

@@ -107,7 +107,7 @@ async fn whoever_writes_meanwhile_loses_nothing() {
             let mut is_new = false;
             while !is_new || written % 100 != 0 {
                 let now = Utc::now();
-                let id = Uuid::from_u128(super::first_id_at(now).as_u128() | rand::random::<u64>() as u128);
+                let id = Uuid::from_u128(super::first_id_at(now).as_u128() | u128::from(rand::random::<u64>()));
                 writer.execute(&write, &[&id, &now]).await.unwrap();
                 written += 1;
                 let partitioned = "select relkind = 'p' from pg_class where oid = 'raw_data'::regclass";

@@ -47,7 +47,7 @@ impl OwnPostgres {
         let url = format!("postgresql://{user}@/{name}?host={}&port={port}", socket.display());
         let mut config = Config::new();
         config.host_path(socket).port(port).user(user).dbname(name);
-        let mut postgres = Self { server: None, cluster, config, url, home: home };
+        let mut postgres = Self { server: None, cluster, config, url, home };
         postgres.start_again().await;
         postgres
     }

@@ -11,7 +11,7 @@ pub struct RecordSettings {
     /// The database of the record, as postgresql://user:password@host:port/name
     ///
     /// Its sslmode goes up to verify-full, with sslrootcert=FILE or =system; what it does not say of TLS is taken from
-    /// PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY. Its user needs no more than to insert and to select, if MAINTENANCE_DATABASE_URL names one who may do more. Without it
+    /// PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY. Its user needs no more than to insert and to select, if --maintenance-database-url names one who may do more. Without it
     /// the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private PostgreSQL is created
     /// in the data directory and runs as long as the service does. As a flag it can be seen by everybody on this machine; as a
     /// variable it cannot.
@@ -20,7 +20,7 @@ pub struct RecordSettings {
 
     /// The same database for whoever owns the tables: to migrate, to make and drop partitions, to delete expired answers
     ///
-    /// Without it the user of DATABASE_URL does that, or, if that one may not, somebody else has to: another copy of the
+    /// Without it the user of --database-url does that, or, if that one may not, somebody else has to: another copy of the
     /// service, or `api upkeep` now and again. It must lead to the server itself, past any pooler.
     #[arg(long, env = "MAINTENANCE_DATABASE_URL", hide_env_values = true, global = true)]
     pub maintenance_database_url: Option<String>,
@@ -28,7 +28,7 @@ pub struct RecordSettings {
     /// A replica of the database, to read the record from
     ///
     /// It is a moment behind. A record that is not there yet, and everything while it does not answer, is read from
-    /// DATABASE_URL.
+    /// --database-url.
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true)]
     pub read_database_url: Option<String>,
 
