@@ -163,7 +163,7 @@ async fn a_key_that_has_expired_is_deleted_in_time_and_is_free_then() {
     client.execute(old, &[]).await.unwrap();
 
     let upkeep = upkeep(store.database());
-    let forgotten = async || upkeep.pass(Utc::now()).await.unwrap().unwrap().forgotten;
+    let forgotten = async || upkeep.pass_in_turn(Utc::now()).await.unwrap().forgotten;
     assert_eq!((forgotten().await, forgotten().await), (2_501, 0));
     let (second, replayed) = send(&recorder, "k", vec![FLOWER]).await.unwrap();
     assert!(!replayed && first != second);
