@@ -77,7 +77,7 @@ bench *args:
     target/bench/env/bin/pip install --quiet --requirement benchmarks/requirements.txt
     target/bench/env/bin/python benchmarks/run.py {{ args }}
 
-# What thirty partitions cost against one, and dropping one under load; 10 minutes, 8 GB of disk; needs wrk.
+# What thirty partitions cost against one, and what dropping one under load does; needs wrk and room for 35 million rows.
 [group('verify')]
 bench-partitions:
     cargo build --release -p api
