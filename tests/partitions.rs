@@ -5,6 +5,7 @@ mod upgrade;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use storage::{Database, Store, TlsParameters};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -176,4 +177,32 @@ async fn what_comes_before_its_partition_is_moved_there() {
     }
     let found = service.get_json(&format!("/predictions/{}", ids[2])).await;
     assert_eq!(found["truth"], 1);
+}
+
+/// Whoever alters a table takes it first and its partitions then. Who waits for the table must not have a partition.
+#[tokio::test]
+async fn a_look_at_the_record_stands_in_nobodys_way() {
+    let database = TestDatabase::create().await;
+    Service::start(&database).await.stop().await;
+    let store = {
+        let database = Database::from_url(&database.url(), &TlsParameters::default()).unwrap();
+        Store::new(database).unwrap()
+    };
+    let sql = database.connect().await;
+    for table in TABLES {
+        sql.batch_execute(&format!("begin; lock table only {table}")).await.unwrap();
+        let look = tokio::spawn({
+            let store = store.clone();
+            async move { store.look().await }
+        });
+        eventually("the look waits", async || {
+            let waiting =
+                "select count(*) from pg_locks join pg_database on pg_database.oid = database
+                           where datname = current_database() and not granted";
+            count(&sql, waiting).await == 1
+        })
+        .await;
+        sql.batch_execute(&format!("lock table {table}; rollback")).await.unwrap();
+        assert!(look.await.unwrap().unwrap().bytes > 0, "{table}");
+    }
 }

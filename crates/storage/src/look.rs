@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
-use uuid::Uuid;
 
 use crate::parts::time_of;
 use crate::reading::Question;
@@ -21,17 +20,23 @@ pub struct Look {
     pub covered_until: Option<DateTime<Utc>>,
 }
 
-/// A partitioned table is as large as its partitions.
+/// A partitioned table is as large as its partitions. No lock is kept from one to the next: whoever alters a table takes
+/// it first and its partitions then, and would meet whoever keeps a partition and waits for the table.
 pub(crate) const LOOK: &str = "
     select (
         select coalesce(sum(pg_total_relation_size(part)), 0)::int8
         from (values ('raw_data'::regclass), ('prediction'), ('truth'), ('idempotency_key')) tables (whole)
-        cross join lateral (select whole as part union select relid from pg_partition_tree(whole)) parts
+        cross join lateral (
+            select whole as part union all select inhrelid from pg_inherits where inhparent = whole
+        ) parts
     ), count(*) filter (where bounds <> 'DEFAULT'),
-    (select count(*) from (select from prediction_default limit 100000) as strays),
     max(substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)'))::uuid
     from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
     where inhparent = 'prediction'::regclass";
+
+/// Asked by itself, as it takes a lock of its table.
+pub(crate) const STRAYS: &str =
+    "select count(*) from (select from prediction_default limit 100000) as strays";
 
 impl Store {
     /// Looks at the record as a whole.
@@ -42,21 +47,16 @@ impl Store {
     ///
     /// Fails if the database is away or takes longer than [`deadlines::READ`](crate::deadlines::READ).
     pub async fn look(&self) -> Result<Look, Error> {
+        let strays = self.read_primary(&Question::Strays).await?;
         let rows = self.read_primary(&Question::Look).await?;
-        Ok(rows.first().map_or(Look::NOTHING, Look::of))
-    }
-}
-
-impl Look {
-    const NOTHING: Self = Self { bytes: 0, partitions: 0, strays: 0, covered_until: None };
-
-    fn of(row: &Row) -> Self {
-        let number = |place| row.get::<_, i64>(place).unsigned_abs();
-        Self {
-            bytes: number(0),
-            partitions: number(1),
-            strays: number(2),
-            covered_until: row.get::<_, Option<Uuid>>(3).and_then(time_of),
-        }
+        let number = |rows: &[Row], place| {
+            rows.first().map_or(0, |row| row.get::<_, i64>(place).unsigned_abs())
+        };
+        Ok(Look {
+            bytes: number(&rows, 0),
+            partitions: number(&rows, 1),
+            strays: number(&strays, 0),
+            covered_until: rows.first().and_then(|row| row.get(2)).and_then(time_of),
+        })
     }
 }

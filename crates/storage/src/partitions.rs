@@ -41,9 +41,13 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
     let refused = Error::query("make a partition");
     let suffix = span.suffix();
     let transaction = session.transaction().await.map_err(refused)?;
-    // The defaults are locked anyhow while a partition is attached; until then nothing more must get there.
-    let tables = TABLES.map(|table| format!("{table}_default")).join(", ");
-    let lock = format!("lock table {tables} in access exclusive mode");
+    // Both are locked anyhow when a partition is attached: the tables so that they can be read and written, the defaults so
+    // that nothing more gets there. The tables come first, as for anybody who alters them.
+    let defaults = TABLES.map(|table| format!("{table}_default")).join(", ");
+    let lock = format!(
+        "lock table only {} in share update exclusive mode; lock table {defaults} in access exclusive mode",
+        TABLES.join(", only ")
+    );
     transaction.batch_execute(&lock).await.map_err(refused)?;
 
     let to = first_id_at(span.to);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 #[cfg(doc)]
 use crate::deadlines;
-use crate::look::LOOK;
+use crate::look::{LOOK, STRAYS};
 use crate::parts::{Part, Parts, first_id_at};
 use crate::statements::Statements;
 use crate::{Error, Store};
@@ -114,6 +114,8 @@ pub(crate) enum Question<'a> {
     Page(Bounds<'a>),
     /// What the record is as a whole.
     Look,
+    /// How much of it is in no partition but the default.
+    Strays,
 }
 
 impl Question<'_> {
@@ -123,6 +125,7 @@ impl Question<'_> {
             Self::Record(_) => "read a record",
             Self::Page(_) => "read a page of the record",
             Self::Look => "look at the record as a whole",
+            Self::Strays => "count what is in the default partition",
         }
     }
 
@@ -149,6 +152,7 @@ impl Question<'_> {
                 }
             }
             Self::Look => session.query_typed(LOOK, &[]).await.map(Some),
+            Self::Strays => session.query_typed(STRAYS, &[]).await.map(Some),
             Self::Page(bounds) => {
                 let parts = parts.and_then(|parts| parts.default.as_ref().map(|it| (parts, it)));
                 match parts {
