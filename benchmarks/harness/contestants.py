@@ -11,10 +11,11 @@ from . import earlier, record
 from .cluster import Cluster, without_database
 from .load import Load, closed_loop
 from .pgbench import ONE_STATEMENT, TWO_INSERTS, pgbench
-from .places import ENVIRONMENTS, LOGS, PREDICT_LUA, PROGRAMS
+from .places import ENVIRONMENTS, LOGS, PREDICT_LUA, PROGRAMS, WORK
 from .processes import accepts, free_port, run, running, wait_until
 
 OURS = "ours"
+GUARDED = "guarded"
 EARLIER = "earlier"
 # With more than its 40 threads, the tutorial's requests wait for connections that wait for threads, until all fail
 # after 30 s. Fewer are to its advantage.
@@ -68,11 +69,19 @@ def migrate(cluster: Cluster, database: str, program: Path = PROGRAMS / "api") -
 
 @contextmanager
 def service(
-    program: Path, url: str | None, name: str, title: str, database: str | None
+    program: Path,
+    url: str | None,
+    name: str,
+    title: str,
+    database: str | None,
+    keys: Path | None = None,
 ) -> Iterator[Contestant]:
-    """One of the project's own programs."""
+    """One of the project's own programs; `keys`: the file of the only keys that it serves."""
     port, log = free_port(), LOGS / f"{name}.log"
     environment = without_database() | ({"DATABASE_URL": url} if url else {})
+    key = _new_key(program, keys) if keys else None
+    if keys:
+        environment["API_KEYS_FILE"] = str(keys)
     with running(
         [program, "--listen", f"127.0.0.1:{port}"], log, environment
     ) as process:
@@ -80,9 +89,14 @@ def service(
         address = f"http://127.0.0.1:{port}"
 
         def load(connections: int, seconds: int) -> Load:
-            return closed_loop(f"{address}/predict", PREDICT_LUA, connections, seconds)
+            return closed_loop(f"{address}/predict", PREDICT_LUA, connections, seconds, key)
 
         yield Contestant(name, title, database, load, log, process.pid, address)
+
+
+def _new_key(program: Path, file: Path) -> str:
+    file.unlink(missing_ok=True)
+    return run([program, "key", "new", "--scope", "predict", "--api-keys-file", file]).strip()
 
 
 @contextmanager
@@ -111,6 +125,9 @@ def contestants(
             url = migrate(cluster, EARLIER, program)
             title = f"Onrecord as of `{before}`"
             started.append(enter(service(program, url, EARLIER, title, EARLIER)))
+        url = migrate(cluster, GUARDED)
+        title, keys = "Onrecord, with API keys", WORK / "api-keys"
+        started.append(enter(service(PROGRAMS / "api", url, GUARDED, title, GUARDED, keys)))
         migrate(cluster, "pgbench")
         scripts: Mapping[str, tuple[str, str]] = {
             "pgbench": ("pgbench, one statement", ONE_STATEMENT),

@@ -22,8 +22,11 @@ class Load:
     refused: int = 0
 
 
-def closed_loop(url: str, script: Path, connections: int, seconds: int) -> Load:
-    """Every connection asks again as soon as it is answered."""
+def closed_loop(
+    url: str, script: Path, connections: int, seconds: int, key: str | None = None
+) -> Load:
+    """Every connection asks again as soon as it is answered; `key`: the API key that it shows."""
+    headers = ["-H", f"Authorization: Bearer {key}"] if key else []
     return parse_wrk(
         run(
             [
@@ -36,6 +39,7 @@ def closed_loop(url: str, script: Path, connections: int, seconds: int) -> Load:
                 "--latency",
                 "-s",
                 script,
+                *headers,
                 url,
             ]
         )
