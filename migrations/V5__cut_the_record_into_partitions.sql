@@ -33,7 +33,8 @@ begin
     set local lock_timeout = '100ms';
     loop
         begin
-            lock table raw_data, prediction, truth in access exclusive mode;
+            -- In the order of those who read and write.
+            lock table prediction, raw_data, truth in access exclusive mode;
             exit;
         exception when lock_not_available or deadlock_detected then
             tries := tries + 1;

@@ -35,7 +35,7 @@ async fn old_records_leave_with_their_partition() {
     let (database, sql, [old, young]) = aged(31).await;
     let before = suffixes(&sql, "prediction").await;
     let mut service = Service::start_with(&database, MONTH).await;
-    service.log().wait_for("dropped the partition").await;
+    service.log().wait_for("left the record").await;
     for table in TABLES {
         let left = suffixes(&sql, table).await;
         assert!(!left.contains(&before[0]), "{table}: {left:?}");
@@ -46,6 +46,22 @@ async fn old_records_leave_with_their_partition() {
     let new = id_of(&service.predict(&flower()).await);
     assert_eq!(paged(&service, 1).await, [new, young]);
     assert_eq!(count(&sql, "select count(*) from raw_data_default").await, 0);
+}
+
+#[tokio::test]
+async fn what_left_gives_its_room_back_and_nothing_else_is_removed() {
+    let (database, sql, _) = aged(31).await;
+    sql.batch_execute("create table prediction_20200101_left (id int primary key)").await.unwrap();
+    let oldest = suffixes(&sql, "prediction").await.remove(0);
+    let mut upkeep = Service::command();
+    upkeep.arg("upkeep").env("DATABASE_URL", database.url()).envs(MONTH);
+    let done = tokio::task::spawn_blocking(move || upkeep.output().unwrap()).await.unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let tables = "select coalesce(string_agg(relname, ' ' order by relname), '') from pg_class
+                  where relkind = 'r' and (relname like '%_left' or relname = any($1))";
+    let was_there: Vec<String> = TABLES.iter().map(|table| format!("{table}{oldest}")).collect();
+    let left: String = sql.query_one(tables, &[&was_there]).await.unwrap().get(0);
+    assert_eq!(left, "prediction_20200101_left");
 }
 
 #[tokio::test]

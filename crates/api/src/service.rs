@@ -77,9 +77,7 @@ pub async fn keep_up(settings: Settings) -> anyhow::Result<()> {
     let kept_up = async {
         let upkeep = upkeep_of(&settings, &located)?;
         prepare(&located, &store_in(&located)?, &upkeep).await?;
-        let done = upkeep.pass_in_turn(Utc::now()).await.context("the record was not kept up")?;
-        upkeep::tell(&done);
-        Ok(())
+        upkeep::all(&upkeep).await.context("the record was not kept up")
     };
     let kept_up = kept_up.await;
     let stopped = stop_private(located).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use storage::{Done, Upkeep};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 /// How often it is seen to. The record needs it once a day at most; keys are free again soon after they expired.
@@ -27,13 +27,19 @@ pub(crate) async fn first(upkeep: &Upkeep) {
 pub(crate) async fn keep_on(upkeep: Upkeep) {
     // What went wrong is said once, until it goes well.
     let mut is_well = true;
+    let mut rests_until = Instant::now();
     loop {
         sleep(INTERVAL).await;
-        match upkeep.pass(Utc::now()).await {
-            Ok(done) => {
-                tell(&done.unwrap_or_default());
-                is_well = true;
+        let seen_to = async {
+            tell(&upkeep.pass(Utc::now()).await?.unwrap_or_default());
+            if rests_until < Instant::now() {
+                let rest = upkeep.remove().await?.unwrap_or_default();
+                rests_until = Instant::now() + rest;
             }
+            Ok::<_, storage::Error>(())
+        };
+        match seen_to.await {
+            Ok(()) => is_well = true,
             // Somebody reads for long, or the user may not, as was said at the start.
             Err(error) if error.is_locked_out() || error.is_denied() => debug!(%error, "upkeep"),
             Err(error) => {
@@ -46,14 +52,27 @@ pub(crate) async fn keep_on(upkeep: Upkeep) {
     }
 }
 
+/// Sees to it once, until nothing is left to do.
+pub(crate) async fn all(upkeep: &Upkeep) -> Result<(), storage::Error> {
+    tell(&upkeep.pass_in_turn(Utc::now()).await?);
+    while let Some(rest) = upkeep.remove().await? {
+        debug!("something is left to be removed; the disk rests for {rest:?}");
+        sleep(rest).await;
+    }
+    Ok(())
+}
+
 /// Says what was done.
-pub(crate) fn tell(done: &Done) {
-    let Done { made, dropped, moved, deleted, forgotten } = done;
+fn tell(done: &Done) {
+    let Done { made, left, moved, deleted, forgotten } = done;
     for part in made {
         info!("made the partition {}", part.trim_start_matches('_'));
     }
-    for part in dropped {
-        info!("dropped the partition {}: it is older than is kept", part.trim_start_matches('_'));
+    for part in left {
+        info!(
+            "the partition {} left the record: it is older than is kept",
+            part.trim_start_matches('_')
+        );
     }
     if *moved > 0 {
         warn!(

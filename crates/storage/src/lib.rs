@@ -12,6 +12,7 @@ mod database;
 pub mod deadlines;
 mod error;
 mod fitness;
+mod leaving;
 mod listing;
 mod look;
 mod migrations;

@@ -1,6 +1,6 @@
-//! Making and dropping partitions.
+//! Making partitions.
 //!
-//! Each takes locks for some milliseconds, and waits for them a moment only, because whoever wants to read or write waits
+//! It takes locks for some milliseconds, and waits for them a moment only, because whoever wants to read or write waits
 //! behind it.
 
 use chrono::{DateTime, NaiveTime, Utc};
@@ -11,8 +11,9 @@ use uuid::Uuid;
 use crate::Error;
 use crate::parts::first_id_at;
 
-/// The tables of the record, in the order in which they are locked.
-const TABLES: [&str; 3] = ["raw_data", "prediction", "truth"];
+/// The tables of the record, in the order in which they are locked: that of the view, and of the plan that writes a batch,
+/// which locks what its last statement writes to first.
+pub(crate) const TABLES: [&str; 3] = ["prediction", "raw_data", "truth"];
 
 /// What a partition shall take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub(crate) fn midnight(time: DateTime<Utc>) -> DateTime<Utc> {
     time.date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 
-/// Makes a partition of each table, and moves there what is in the default one and belongs there; says how many rows of
-/// input that were.
+/// Makes a partition of each table, and moves there what is in the default one and belongs there; says how many predictions
+/// that were.
 pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error> {
     let refused = Error::query("make a partition");
     let suffix = span.suffix();
@@ -95,30 +96,4 @@ pub(crate) async fn grant(session: &Object) -> Result<(), Error> {
         session.batch_execute(row.get(0)).await.map_err(refused)?;
     }
     Ok(())
-}
-
-/// Drops the partition with this suffix of each table.
-pub(crate) async fn drop_part(session: &mut Object, suffix: &str) -> Result<(), Error> {
-    let refused = Error::query("drop a partition");
-    let transaction = session.transaction().await.map_err(refused)?;
-    let lock = format!("lock table {} in access exclusive mode", TABLES.join(", "));
-    transaction.batch_execute(&lock).await.map_err(refused)?;
-    let parts = TABLES.map(|table| format!("{table}{suffix}")).join(", ");
-    transaction.batch_execute(&format!("drop table {parts}")).await.map_err(refused)?;
-    transaction.commit().await.map_err(refused)
-}
-
-/// Deletes what is older from the default partition, where there should be nothing.
-pub(crate) async fn delete_strays(session: &Object, cutoff: DateTime<Utc>) -> Result<u64, Error> {
-    const DELETE: &str = "
-        with old as (select id from prediction_default where \"timestamp\" < $1
-                     union select id from raw_data_default where \"timestamp\" < $1 limit 10000),
-             inputs as (delete from raw_data_default where id in (select id from old) returning id),
-             predictions as (delete from prediction_default where id in (select id from old) returning id),
-             truths as (delete from truth_default where id in (select id from old) returning id)
-        select count(*) from old";
-    let row = session.query_typed_one(DELETE, &[(&cutoff, Type::TIMESTAMPTZ)]).await;
-    let deleted: i64 =
-        row.map_err(Error::query("delete old rows from the default partition"))?.get(0);
-    Ok(u64::try_from(deleted).unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Type;
 
+use crate::leaving;
 use crate::listing::{Listed, listing};
 use crate::partitions::{self, Span};
 use crate::parts::{first_id_at, time_of};
@@ -13,6 +14,9 @@ use crate::{Database, Error, deadlines, session};
 
 /// The advisory lock of whoever keeps the record up: "upkeep" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"\0\0upkeep");
+const TRY: &str = "select pg_try_advisory_lock($1)";
+const WAIT: &str =
+    "select pg_advisory_lock($1) is not null from set_config('lock_timeout', '120s', false)";
 
 /// For how long partitions are there ahead of time.
 const AHEAD: TimeDelta = TimeDelta::days(3);
@@ -20,8 +24,8 @@ const AHEAD: TimeDelta = TimeDelta::days(3);
 /// How far the clocks of this machine and of the database's may be apart before nothing is dropped.
 const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
 
-/// Keeps the record up: makes partitions ahead of time, drops those that are old enough, deletes expired answers, and
-/// brings the schema up to date.
+/// Keeps the record up: makes partitions ahead of time, takes out those that are old enough and removes them, deletes
+/// expired answers, and brings the schema up to date.
 ///
 /// Its user owns the tables; who only writes need not.
 #[derive(Debug, Clone)]
@@ -45,8 +49,8 @@ pub struct Rules {
 pub struct Done {
     /// The partitions that were made, by the suffix of their tables' names.
     pub made: Vec<String>,
-    /// Those that were dropped.
-    pub dropped: Vec<String>,
+    /// Those that were taken out of the record; [`Upkeep::remove`] gives their room back.
+    pub left: Vec<String>,
     /// How many rows were moved from the default partition to where they belong.
     pub moved: u64,
     /// How many old rows were deleted from the default partition.
@@ -86,7 +90,12 @@ impl Upkeep {
     /// Fails if the database is away, if the user [may not](Error::is_denied), or if somebody holds a table for longer than
     /// [`UPKEEP_LOCK`](crate::deadlines::UPKEEP_LOCK). What was done until then is done; the rest is for the next time.
     pub async fn pass(&self, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
-        self.locked("select pg_try_advisory_lock($1)", now).await
+        let Some(mut session) = self.lock(TRY).await? else {
+            return Ok(None);
+        };
+        let done = self.keep_up(&mut session, now).await;
+        release(session);
+        done.map(Some)
     }
 
     /// The same, but waits for another process that is at it, so that afterwards all is done.
@@ -95,13 +104,33 @@ impl Upkeep {
     ///
     /// As [`pass`](Self::pass).
     pub async fn pass_in_turn(&self, now: DateTime<Utc>) -> Result<Done, Error> {
-        let wait = "select pg_advisory_lock($1) is not null from set_config('lock_timeout', '120s', false)";
-        Ok(self.locked(wait, now).await?.unwrap_or_default())
+        let Some(mut session) = self.lock(WAIT).await? else {
+            return Ok(Done::default());
+        };
+        let done = self.keep_up(&mut session, now).await;
+        release(session);
+        done
     }
 
-    async fn locked(&self, lock: &str, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
+    /// Removes a piece of what was taken out of the record from the disk, which may keep the disk busy; nothing if another
+    /// process is at it. Says after which rest there is another piece to be removed, if there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`pass`](Self::pass).
+    pub async fn remove(&self) -> Result<Option<Duration>, Error> {
+        let Some(session) = self.lock(TRY).await? else {
+            return Ok(None);
+        };
+        let rest = leaving::remove_a_piece(&session).await;
+        release(session);
+        rest
+    }
+
+    /// A session that has the lock of the upkeep, if it could be had, and waits only a moment for others.
+    async fn lock(&self, lock: &str) -> Result<Option<Object>, Error> {
         let action = "take the lock for the upkeep";
-        let mut session =
+        let session =
             self.sessions.get().await.map_err(|error| Error::Unreachable(error.into()))?;
         let row = session.query_typed_one(lock, &[(&LOCK, Type::INT8)]).await;
         let taken: bool = row.map_err(Error::query(action))?.get(0);
@@ -109,13 +138,13 @@ impl Upkeep {
             return Ok(None);
         }
         let patience = format!("set lock_timeout = {}", deadlines::UPKEEP_LOCK.as_millis());
-        let done = match session.batch_execute(&patience).await {
-            Ok(()) => self.keep_up(&mut session, now).await,
-            Err(error) => Err(Error::query(action)(error)),
-        };
-        // Ends the session, which releases the lock and forgets its settings.
-        drop(Object::take(session));
-        done.map(Some)
+        match session.batch_execute(&patience).await {
+            Ok(()) => Ok(Some(session)),
+            Err(error) => {
+                release(session);
+                Err(Error::query(action)(error))
+            }
+        }
     }
 
     async fn keep_up(&self, session: &mut Object, now: DateTime<Utc>) -> Result<Done, Error> {
@@ -135,11 +164,11 @@ impl Upkeep {
                 if to <= first_id_at(cutoff)
                     && let Some(suffix) = suffix
                 {
-                    partitions::drop_part(session, &suffix).await?;
-                    done.dropped.push(suffix);
+                    leaving::take_out(session, &suffix).await?;
+                    done.left.push(suffix);
                 }
             }
-            done.deleted = partitions::delete_strays(session, cutoff).await?;
+            done.deleted = leaving::delete_strays(session, cutoff).await?;
         }
         done.forgotten = forget_answers(session, self.rules.answers_kept).await?;
         Ok(done)
@@ -154,6 +183,11 @@ impl Upkeep {
         }
         Ok(())
     }
+}
+
+/// Ends the session, which releases the lock and forgets its settings.
+fn release(session: Object) {
+    drop(Object::take(session));
 }
 
 /// The spans that are to be made, so that the time from now on is covered for long enough.
