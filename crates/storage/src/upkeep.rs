@@ -112,14 +112,14 @@ impl Upkeep {
         done
     }
 
-    /// Removes a piece of what was taken out of the record from the disk, which may keep the disk busy; nothing if another
+    /// Removes a piece of what was taken out of the record from the disk, which may keep the disk busy, once no other
     /// process is at it. Says after which rest there is another piece to be removed, if there is.
     ///
     /// # Errors
     ///
     /// As [`pass`](Self::pass).
     pub async fn remove(&self) -> Result<Option<Duration>, Error> {
-        let Some(session) = self.lock(TRY).await? else {
+        let Some(session) = self.lock(WAIT).await? else {
             return Ok(None);
         };
         let rest = leaving::remove_a_piece(&session).await;
