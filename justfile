@@ -77,11 +77,12 @@ bench *args:
     target/bench/env/bin/pip install --quiet --requirement benchmarks/requirements.txt
     target/bench/env/bin/python benchmarks/run.py {{ args }}
 
-# What thirty partitions cost against one, and what dropping one under load does; needs wrk and room for 35 million rows.
+# What thirty partitions cost against one, and what dropping one under load does; needs wrk and room for 35 million rows. `cost`,
+# `drops`: one of them.
 [group('verify')]
-bench-partitions:
+bench-partitions *args:
     cargo build --release -p api
-    python3 benchmarks/partitions.py
+    python3 benchmarks/partitions.py {{ args }}
 
 # The service and its database harmed under load: the fault matrix in 28 minutes. `quick`: 8 minutes at most; `controls`:
 # broken services, which it must catch; `kills --rounds 200`, `soak --minutes 30`, `order`, `list`, `rows NAME…`;

@@ -1,5 +1,7 @@
 """What partitions cost and what they are for: `partitions.py`, or `just bench-partitions`.
 
+`cost` or `drops` does one of the two:
+
 - The same 10 million rows of thirty days in one partition and in thirty: predictions and lookups by id, in turn.
 - A partition of 5 million rows leaves under load: the slowest hundredth of the predictions of each minute, until all of it
   is removed from the disk.
@@ -48,15 +50,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     LOGS.mkdir(parents=True, exist_ok=True)
     install()
+    parts = {"cost": cost, "drops": drops}
+    asked = sys.argv[1:] or list(parts)
     with running_cluster() as cluster:
-        one_and_thirty(cluster)
-        drops(cluster)
+        for name in asked:
+            parts[name](cluster)
 
 
-def one_and_thirty(cluster: Cluster) -> None:
-    with _record(cluster, "one", 1) as one, _record(cluster, "thirty", DAYS) as thirty:
+def cost(cluster: Cluster) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = today - timedelta(days=DAYS)
+    with (
+        _record(cluster, "one", start, 1) as one,
+        _record(cluster, "thirty", start, DAYS) as thirty,
+    ):
         with tempfile.TemporaryDirectory() as name:
-            scripts = {it.name: _lookups(cluster, it, Path(name)) for it in (one, thirty)}
+            scripts = {it.name: _lookups(cluster, it, start, Path(name)) for it in (one, thirty)}
             figures: dict[str, dict[str, list[float]]] = {
                 what: {"one": [], "thirty": []} for what in ("predictions/s", "lookups/s")
             }
@@ -79,11 +88,9 @@ def one_and_thirty(cluster: Cluster) -> None:
 
 
 @contextmanager
-def _record(cluster: Cluster, name: str, parts: int) -> Iterator[Contestant]:
+def _record(cluster: Cluster, name: str, start: datetime, parts: int) -> Iterator[Contestant]:
     """A service on so many rows, evenly over the last days, in so many partitions; and one for today, if there are several."""
     url = migrate(cluster, name)
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = today - timedelta(days=DAYS)
     if parts > 1:
         for table in TABLES:
             _unpart(cluster, name, table)
@@ -125,11 +132,16 @@ def _fill(cluster: Cluster, database: str, rows: int, start: datetime, each: tim
     cluster.sql(database, "vacuum analyze raw_data", "vacuum analyze prediction", "checkpoint")
 
 
-def _lookups(cluster: Cluster, it: Contestant, directory: Path) -> Path:
-    """Asks for records from all of the time, in turn."""
-    sample = f"select id from prediction tablesample system_rows({LOOKUPS})"
-    cluster.sql(it.name, "create extension if not exists tsm_system_rows")
-    ids = cluster.sql(it.name, sample).split()
+def _lookups(cluster: Cluster, it: Contestant, start: datetime, directory: Path) -> Path:
+    """Asks for records from all of the time, in turn: as many, and as far apart, however the record is cut."""
+    next_to_it = f"""
+        select (select id from prediction where id >= bound order by id limit 1)
+        from generate_series(0, {LOOKUPS - 1}) as number,
+             lateral (select timestamptz '{start.isoformat()}' + number * interval '{DAYS} days' / {LOOKUPS} as at) as clock,
+             lateral (select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+                      as bound) as sample"""
+    ids = cluster.sql(it.name, next_to_it).split()
+    assert len(set(ids)) == LOOKUPS
     random.Random(1).shuffle(ids)
     listed = ",".join(f'"{one}"' for one in ids)
     file = directory / f"{it.name}.lua"

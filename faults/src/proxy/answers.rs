@@ -10,6 +10,8 @@ use super::message::message;
 pub(super) struct Answers {
     /// The beginning of a message whose rest is still to come.
     rest: Vec<u8>,
+    /// Whether anything has passed.
+    begun: bool,
     /// Whether everything is held back until the server is ready again, and then lost.
     losing: bool,
     /// Whether the statement that is being executed writes.
@@ -19,7 +21,7 @@ pub(super) struct Answers {
 impl Answers {
     /// Sees here whether the statement that is being executed writes.
     pub(super) fn new(writes: Arc<AtomicBool>) -> Self {
-        Self { rest: Vec::new(), losing: false, writes }
+        Self { rest: Vec::new(), begun: false, losing: false, writes }
     }
 
     /// Takes what the server says and gives what the client may hear, and whether the answer to a commit is lost now.
@@ -30,6 +32,11 @@ impl Answers {
         self.rest.extend_from_slice(data);
         let mut passes = Vec::with_capacity(self.rest.len());
         let mut start = 0;
+        if !self.begun && self.rest.first() == Some(&NO_ENCRYPTION) {
+            passes.push(NO_ENCRYPTION);
+            start = 1;
+        }
+        self.begun |= !self.rest.is_empty();
         while let Some(length) = message(&self.rest[start..]) {
             let message = &self.rest[start..start + length];
             start += length;
@@ -48,6 +55,9 @@ impl Answers {
         (passes, false)
     }
 }
+
+/// What the server says first, without a length, if it is asked to encrypt and does not: the servers here do not.
+const NO_ENCRYPTION: u8 = b'N';
 
 /// Whether this is the completion of a statement that wrote rows, or of `COMMIT`. A statement that writes may end with a
 /// `select`, as that with claims does.
@@ -84,6 +94,15 @@ mod tests {
                 assert_eq!(passed, before, "{cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_refusal_to_encrypt_passes_at_once_and_only_at_the_beginning() {
+        let (mut answers, notice) = (answers(false), message_of(b'N', b"take notice"));
+        assert_eq!(answers.pass(b"", || true), (Vec::new(), false));
+        assert_eq!(answers.pass(b"N", || true), (b"N".to_vec(), false));
+        assert_eq!(answers.pass(&notice[..4], || true), (Vec::new(), false));
+        assert_eq!(answers.pass(&notice[4..], || true), (notice, false));
     }
 
     #[test]

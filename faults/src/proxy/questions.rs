@@ -11,7 +11,7 @@ use super::message::message;
 pub(super) struct Questions {
     /// The beginning of a message whose rest is still to come.
     rest: Vec<u8>,
-    /// Whether the first message, which is of no kind, has passed.
+    /// Whether the first message, which is of no kind, has passed; to ask for encryption is no message yet.
     begun: bool,
     /// The names of the prepared statements that write, which the service says in small letters.
     writing: BTreeSet<Vec<u8>>,
@@ -30,11 +30,14 @@ impl Questions {
         self.rest.extend_from_slice(data);
         let mut said = std::mem::take(&mut self.rest);
         let mut start = 0;
-        while let Some(length) = if self.begun { message(&said[start..]) } else { first(&said) } {
+        while let Some(length) =
+            if self.begun { message(&said[start..]) } else { first(&said[start..]) }
+        {
+            let message = &said[start..start + length];
             if self.begun {
-                self.understand(&said[start..start + length]);
+                self.understand(message);
             }
-            self.begun = true;
+            self.begun |= message != ENCRYPTION;
             start += length;
         }
         self.rest = said.split_off(start);
@@ -61,6 +64,9 @@ impl Questions {
     }
 }
 
+/// `SSLRequest`, by which a client asks the server to encrypt what follows.
+const ENCRYPTION: [u8; 8] = *b"\0\0\0\x08\x04\xd2\x16\x2f";
+
 /// The length of the first message, if it is all there: it has no kind in front.
 fn first(data: &[u8]) -> Option<usize> {
     let length = data.first_chunk().map(|length| u32::from_be_bytes(*length))?;
@@ -75,6 +81,7 @@ mod tests {
     #[test]
     fn it_is_known_which_statement_writes_however_the_messages_are_cut() {
         let said = [
+            ENCRYPTION.to_vec(),
             b"\0\0\0\x08\0\x03\0\0".to_vec(),
             message_of(b'P', b"one\0with claim as (insert into x) select\0\0\0"),
             message_of(b'P', b"two\0select\0\0\0"),
