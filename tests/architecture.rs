@@ -132,6 +132,7 @@ fn every_technology_has_one_owner() {
     check_owner("access", "toml_edit");
     check_owner("storage", "tokio-postgres-rustls");
     check_owner("api", "tokio-rustls");
+    check_owner("api", "x509-cert");
     // Clients are spoken to by one and the database by the other: the two ends of TLS have nothing in common but this.
     check_owners(&["api", "storage"], "rustls");
     check_owner("api", "poem");

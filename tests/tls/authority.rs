@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{Datelike, NaiveDate};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
@@ -56,9 +57,14 @@ impl Authority {
 
     /// One that was good until yesteryear.
     pub(super) fn issue_expired(&self, name: &str) -> Issued {
+        self.issue_until(name, NaiveDate::from_ymd_opt(2021, 1, 1).unwrap())
+    }
+
+    /// One that expires at the beginning of this day.
+    pub(super) fn issue_until(&self, name: &str, day: NaiveDate) -> Issued {
         let (mut params, key) = of(name);
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
+        let part = |part: u32| u8::try_from(part).unwrap();
+        params.not_after = date_time_ymd(day.year(), part(day.month()), part(day.day()));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         self.keep(&certificate, &key)
     }

@@ -60,6 +60,7 @@ impl Away {
             spool: None,
             pools: Vec::new(),
             record: Arc::default(),
+            certificate: None,
         };
         let metrics = Arc::new(Metrics::new(&Contract::of(&document, PAGES)?, sources));
         let endpoints = Endpoints {

@@ -3,6 +3,7 @@
 //! Requests and batches are noted as they happen, in histograms that are made ahead. Everything else is read where it is
 //! known when somebody asks: the ledger, the spool, the pools, the process. Nobody who asks waits for the database.
 
+mod certificate;
 mod connections;
 mod exposition;
 mod identity;
@@ -22,6 +23,7 @@ use spool::Spool;
 use storage::Connections;
 
 use crate::contract::Contract;
+use crate::server::Shown;
 
 pub(crate) use record::RecordLooks;
 pub(crate) use recording::Recording;
@@ -44,6 +46,8 @@ pub(crate) struct Sources {
     /// The pools of connections by their names.
     pub(crate) pools: Vec<(&'static str, Connections)>,
     pub(crate) record: Arc<RecordLooks>,
+    /// What clients are shown, if connections are encrypted.
+    pub(crate) certificate: Option<Shown>,
 }
 
 /// How the figures are written.
@@ -58,7 +62,7 @@ pub(crate) enum Format {
 impl Metrics {
     /// Measures the requests for the addresses of this contract, and looks at the sources.
     pub(crate) fn new(contract: &Contract, sources: Sources) -> Self {
-        let Sources { model, recorder, recording, spool, pools, record } = sources;
+        let Sources { model, recorder, recording, spool, pools, record, certificate } = sources;
         let requests = Arc::new(Requests::new(contract.templates()));
         let mut registry = Registry::default();
         registry.register_collector(Box::new(identity::Identity::of(&model)));
@@ -70,6 +74,9 @@ impl Metrics {
         }
         registry.register_collector(Box::new(connections::Pools::new(pools)));
         registry.register_collector(Box::new(record));
+        if let Some(shown) = certificate {
+            registry.register_collector(Box::new(certificate::Certificate::new(shown)));
+        }
         registry.register_collector(Box::new(process::Process));
         Self { registry, requests }
     }

@@ -5,6 +5,7 @@ mod certificate;
 mod connection;
 mod descriptors;
 mod encryption;
+mod expiry;
 mod handshake;
 mod limits;
 mod observed;
@@ -28,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 pub(crate) use certificate::Files;
-pub(crate) use encryption::Encryption;
+pub(crate) use encryption::{Encryption, Shown};
 pub(crate) use limits::Limits;
 
 use sweep::Sweep;
@@ -63,6 +64,11 @@ impl Server {
         Ok(format!("{scheme}://{}", self.listener.local_addr()?))
     }
 
+    /// The certificate that clients are shown, if connections are encrypted.
+    pub(crate) fn certificate(&self) -> Option<Shown> {
+        self.encryption.as_ref().map(Encryption::shown)
+    }
+
     /// Serves until told to stop. Then idle connections are closed, and what is in flight has `grace` to end.
     pub(crate) async fn run<E>(self, endpoint: E, stop: impl Future<Output = ()>, grace: Duration)
     where
@@ -71,9 +77,9 @@ impl Server {
         let endpoint = Arc::new(endpoint);
         let protocol = Arc::new(limits::protocol());
         let most = self.limits.connections;
+        let shown = self.certificate();
         let mut sweep = Sweep::new(self.limits);
         let mut connections = JoinSet::new();
-        let shown = self.encryption.as_ref().map(Encryption::shown);
         // It ends with this function.
         let mut upkeep = JoinSet::new();
         if let Some(encryption) = self.encryption {
@@ -88,7 +94,7 @@ impl Server {
                     Ok((stream, peer)) => {
                         let (endpoint, protocol) = (Arc::clone(&endpoint), Arc::clone(&protocol));
                         let progress = sweep.watch();
-                        let encryption = shown.as_ref().map(|shown| Arc::clone(&shown.borrow()));
+                        let encryption = shown.as_ref().map(|shown| Arc::clone(&shown.borrow().config));
                         connections.spawn(connection::serve(
                             stream, encryption, peer, endpoint, protocol, progress,
                         ));

@@ -181,6 +181,7 @@ async fn serve_from(
             spool: spool.clone(),
             pools,
             record: looks,
+            certificate: server.certificate(),
         },
     );
     info!("model {}", model.version());

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
+use chrono::{DateTime, Utc};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{Error, ServerConfig};
+use x509_cert::der::Decode;
+use x509_cert::time::Time;
 
 /// What is spoken inside, the better one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -22,16 +25,44 @@ pub(crate) struct Files {
     pub(crate) key: PathBuf,
 }
 
+/// What was read from the files.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate {
+    /// What connections are encrypted by.
+    pub(super) config: Arc<ServerConfig>,
+    /// When clients accept it, unless that cannot be told.
+    pub(crate) validity: Option<Validity>,
+}
+
+/// From when to when clients accept a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(super) from: DateTime<Utc>,
+    pub(crate) to: DateTime<Utc>,
+}
+
+impl Validity {
+    /// That of the first of a chain; those above it are the authority's care.
+    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let time = |time: Time| {
+            DateTime::from_timestamp_secs(time.to_unix_duration().as_secs().try_into().ok()?)
+        };
+        let validity = x509_cert::Certificate::from_der(certificate).ok()?.tbs_certificate.validity;
+        Some(Self { from: time(validity.not_before)?, to: time(validity.not_after)? })
+    }
+}
+
 impl Files {
     /// Reads both, and makes of them what connections are encrypted by: TLS 1.2 and 1.3 with the cipher suites of rustls,
     /// all of which are authenticated and forward secret.
-    pub(super) fn read(&self) -> anyhow::Result<Arc<ServerConfig>> {
+    pub(super) fn read(&self) -> anyhow::Result<Certificate> {
         let (name, key_name) = (self.certificate.display(), self.key.display());
         let chain = content(&self.certificate, "the certificate")?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
             .collect::<Result<_, _>>()
             .map_err(|_error| anyhow!("{name} is not valid PEM"))?;
         ensure!(!chain.is_empty(), "there is no certificate in {name}");
+        let validity = chain.first().and_then(Validity::of);
         let key = PrivateKeyDer::from_pem_slice(&content(&self.key, "the private key")?);
         let key = key.map_err(|error| match error {
             pem::Error::NoItemsFound => {
@@ -56,7 +87,7 @@ impl Files {
         // The stronger one of what both know is taken, whatever the client likes better.
         config.ignore_client_order = true;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(Arc::new(config))
+        Ok(Certificate { config: Arc::new(config), validity })
     }
 }
 

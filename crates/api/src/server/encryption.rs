@@ -3,23 +3,23 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use chrono::Utc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::certificate::Files;
+use super::certificate::{Certificate, Files};
+use super::expiry::Expiry;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What connections are encrypted by at present.
-pub(super) type Shown = watch::Receiver<Arc<ServerConfig>>;
+/// The certificate of the moment.
+pub(crate) type Shown = watch::Receiver<Certificate>;
 
 /// A certificate, and what renews it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Encryption {
     /// What the files looked like when they were read.
     seen: Look,
     hangup: Signal,
-    show: watch::Sender<Arc<ServerConfig>>,
+    show: watch::Sender<Certificate>,
 }
 
 impl Encryption {
@@ -40,7 +40,8 @@ impl Encryption {
         Ok(Self { files, seen, hangup: signal(SignalKind::hangup())?, show })
     }
 
-    pub(super) fn shown(&self) -> Shown {
+    /// What connections are encrypted by, now and later.
+    pub(crate) fn shown(&self) -> Shown {
         self.show.subscribe()
     }
 
@@ -48,7 +49,13 @@ impl Encryption {
     /// place, and is tried again at every look, as it may be half written.
     pub(super) async fn keep_up_to_date(mut self) {
         let mut complaint = None;
+        let mut expiry = Expiry::default();
         loop {
+            if let Some(validity) = self.show.borrow().validity
+                && let Some(notice) = expiry.notice(validity, Utc::now())
+            {
+                warn!("{notice}");
+            }
             let asked = tokio::select! {
                 () = sleep(INTERVAL) => false,
                 _ = self.hangup.recv() => true,
@@ -60,9 +67,9 @@ impl Encryption {
                 (now, (anyway || now != seen).then(|| files.read()))
             });
             match read.await {
-                Ok((now, Some(Ok(config)))) => {
+                Ok((now, Some(Ok(certificate)))) => {
                     (self.seen, complaint) = (now, None);
-                    self.show.send_replace(config);
+                    self.show.send_replace(certificate);
                     info!("the certificate was read again; new connections get it");
                 }
                 Ok((now, Some(Err(error)))) => {
