@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
 };
+use tokio::time::timeout;
 use tokio_postgres::Config;
 
 use crate::{Cause, Database, Error, deadlines, fitness};
@@ -44,15 +45,33 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
 
 /// Up to `size` sessions for reading, made when they are needed.
 pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
-    // Verified: a frozen server is noticed before a statement hangs in it.
-    finish(pool(database, size, deadlines::READ, RecyclingMethod::Verified))
+    finish(pool(database, size, deadlines::READ).pre_recycle(answers()))
 }
 
 /// One session at a time for the upkeep: it may take long, and waits only a moment for a lock, because whoever wants to read
 /// or write waits behind it.
 pub(crate) fn upkeep(database: &Database) -> Result<Pool, Error> {
     let config = configure(database, Duration::ZERO, deadlines::UPKEEP_LOCK);
-    finish(pool_of(database, config, 1, RecyclingMethod::Verified))
+    finish(pool_of(database, config, 1).pre_recycle(answers()))
+}
+
+/// For how long a session that was in use is taken to work still: to ask each time would double the round trips.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// Whether a session that was idle still answers: that of a frozen server is noticed before a statement hangs in it.
+fn answers() -> Hook {
+    Hook::async_fn(|session, metrics| {
+        let idle = metrics.last_used() >= TRUSTED;
+        Box::pin(async move {
+            if idle {
+                let answer = timeout(deadlines::CONNECT, session.simple_query("")).await;
+                answer
+                    .map_err(|_| HookError::message("it does not answer"))?
+                    .map_err(HookError::Backend)?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// Has the process behind a session keep up to 2 MB of free memory; a batch needs a few hundred kilobytes.
@@ -73,8 +92,8 @@ pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
             kept.map_err(HookError::Backend)
         })
     });
-    // Fast: the writer's own deadline covers a frozen server, and the check would cost a round trip per batch.
-    finish(pool(database, size, deadlines::WRITE, RecyclingMethod::Fast).post_create(fit))
+    // The writer's own deadline covers a frozen server.
+    finish(pool(database, size, deadlines::WRITE).post_create(fit))
 }
 
 fn to_hook_error(error: Error) -> HookError {
@@ -84,23 +103,14 @@ fn to_hook_error(error: Error) -> HookError {
     })
 }
 
-fn pool(
-    database: &Database,
-    size: usize,
-    statement: Duration,
-    recycling_method: RecyclingMethod,
-) -> PoolBuilder {
-    pool_of(database, configure(database, statement, statement), size, recycling_method)
+fn pool(database: &Database, size: usize, statement: Duration) -> PoolBuilder {
+    pool_of(database, configure(database, statement, statement), size)
 }
 
-fn pool_of(
-    database: &Database,
-    config: Config,
-    size: usize,
-    recycling_method: RecyclingMethod,
-) -> PoolBuilder {
+fn pool_of(database: &Database, config: Config, size: usize) -> PoolBuilder {
     let connector = database.connector.clone();
-    let manager = Manager::from_connect(config, connector, ManagerConfig { recycling_method });
+    let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_connect(config, connector, fast);
     Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)

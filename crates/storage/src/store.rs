@@ -1,6 +1,9 @@
 //! The store: connections to the record, and what is asked of all of them.
 
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -9,11 +12,19 @@ use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::{Database, Error, Writer, deadlines, fitness, session};
 
-/// How many connections readers share. Reading is light and writers have their own.
-const READERS: usize = 8;
+/// How many connections readers share: two for each core, within these bounds. Reading is light and writers have their own.
+///
+/// More make nothing faster where PostgreSQL has the same cores, and each has plans of its own for each partition, which push
+/// those of the others out of the processor's caches.
+const READERS: RangeInclusive<usize> = 4..=8;
 
 /// How many batches can be written at once; more than two make each of them smaller and all of them dearer.
 const WRITERS: usize = 2;
+
+fn number_of_readers() -> usize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    (2 * cores).clamp(*READERS.start(), *READERS.end())
+}
 
 /// The record: a pool of connections for reading, and the way to writers.
 ///
@@ -33,7 +44,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn new(database: Database) -> Result<Self, Error> {
-        let readers = Arc::new(Readers::new(session::readers(&database, READERS)?));
+        let readers = Arc::new(Readers::new(session::readers(&database, number_of_readers())?));
         let statements = Arc::new(Statements::compose(database.is_pooled()));
         Ok(Self { database, readers, replica: None, statements })
     }
@@ -44,7 +55,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn reading_from(self, replica: &Database) -> Result<Self, Error> {
-        let readers = Readers::new(session::readers(replica, READERS)?);
+        let readers = Readers::new(session::readers(replica, number_of_readers())?);
         Ok(Self { replica: Some(Arc::new(readers)), ..self })
     }
 
