@@ -33,7 +33,7 @@ from harness.progress import say, step  # noqa: E402
 
 ROWS = 10_000_000
 DAYS = 30
-ROUNDS = 9
+ROUNDS = 21
 SECONDS = 3
 CONNECTIONS = 64
 LOOKUPS = 20_000
