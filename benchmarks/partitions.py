@@ -37,6 +37,7 @@ ROUNDS = 21
 SECONDS = 3
 CONNECTIONS = 64
 LOOKUPS = 20_000
+LOOKING_UP = {"lookups/s": CONNECTIONS, "lookups/s, one at a time": 1}
 DROPPED = 5_000_000
 DROPS = 1
 # An open loop far below the peak: latency counts from when a request is due, so all that wait see a stall.
@@ -67,7 +68,8 @@ def cost(cluster: Cluster) -> None:
         with tempfile.TemporaryDirectory() as name:
             scripts = {it.name: _lookups(cluster, it, start, Path(name)) for it in (one, thirty)}
             figures: dict[str, dict[str, list[float]]] = {
-                what: {"one": [], "thirty": []} for what in ("predictions/s", "lookups/s")
+                what: {"one": [], "thirty": []}
+                for what in ("predictions/s", *LOOKING_UP)
             }
             for number in range(ROUNDS):
                 # The order changes, so that nobody is always the first.
@@ -75,9 +77,10 @@ def cost(cluster: Cluster) -> None:
                     cluster.checkpoint()
                     load = closed_loop(f"{it.url}/predict", PREDICT_LUA, CONNECTIONS, SECONDS)
                     figures["predictions/s"][it.name].append(load.per_second)
-                    load = closed_loop(it.url, scripts[it.name], CONNECTIONS, SECONDS)
-                    assert load.refused == 0
-                    figures["lookups/s"][it.name].append(load.per_second)
+                    for what, connections in LOOKING_UP.items():
+                        load = closed_loop(it.url, scripts[it.name], connections, SECONDS)
+                        assert load.refused == 0
+                        figures[what][it.name].append(load.per_second)
     for what, of in figures.items():
         ratios = [mine / theirs for mine, theirs in zip(of["one"], of["thirty"], strict=True)]
         say(
