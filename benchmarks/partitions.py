@@ -1,12 +1,11 @@
 """What partitions cost and what they are for: `partitions.py`, or `just bench-partitions`.
 
-`cost` or `drops` does one of the two:
-
-- The same 10 million rows of thirty days in one partition and in thirty: predictions and lookups by id, in turn.
-- A partition of 5 million rows leaves under load: the slowest hundredth of the predictions of each minute, until all of it
+- `cost`: the same 10 million rows of thirty days in one partition and in thirty: predictions and lookups by id, in turn.
+- `drops`: a partition of 5 million rows leaves under load: the slowest hundredth of the predictions of each minute, until all of it
   is removed from the disk.
 """
 
+import argparse
 import random
 import signal
 import statistics
@@ -48,28 +47,24 @@ TABLES = ("raw_data", "prediction", "truth")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("half", nargs="?", choices=HALVES, help="only this one")
+    half = parser.parse_args().half
+    asked = [half] if half else list(HALVES)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     LOGS.mkdir(parents=True, exist_ok=True)
     install()
-    parts = {"cost": cost, "drops": drops}
-    asked = sys.argv[1:] or list(parts)
     with running_cluster() as cluster:
         for name in asked:
-            parts[name](cluster)
+            HALVES[name](cluster)
 
 
 def cost(cluster: Cluster) -> None:
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = today - timedelta(days=DAYS)
-    with (
-        _record(cluster, "one", start, 1) as one,
-        _record(cluster, "thirty", start, DAYS) as thirty,
-    ):
+    with _record(cluster, "one", 1) as one, _record(cluster, "thirty", DAYS) as thirty:
         with tempfile.TemporaryDirectory() as name:
-            scripts = {it.name: _lookups(cluster, it, start, Path(name)) for it in (one, thirty)}
+            scripts = {it.name: _lookups(cluster, it, Path(name)) for it in (one, thirty)}
             figures: dict[str, dict[str, list[float]]] = {
-                what: {"one": [], "thirty": []}
-                for what in ("predictions/s", *LOOKING_UP)
+                what: {"one": [], "thirty": []} for what in ("predictions/s", *LOOKING_UP)
             }
             for number in range(ROUNDS):
                 # The order changes, so that nobody is always the first.
@@ -91,9 +86,10 @@ def cost(cluster: Cluster) -> None:
 
 
 @contextmanager
-def _record(cluster: Cluster, name: str, start: datetime, parts: int) -> Iterator[Contestant]:
+def _record(cluster: Cluster, name: str, parts: int) -> Iterator[Contestant]:
     """A service on so many rows, evenly over the last days, in so many partitions; and one for today, if there are several."""
     url = migrate(cluster, name)
+    start = _today() - timedelta(days=DAYS)
     if parts > 1:
         for table in TABLES:
             _unpart(cluster, name, table)
@@ -104,6 +100,10 @@ def _record(cluster: Cluster, name: str, start: datetime, parts: int) -> Iterato
     with service(PROGRAMS / "api", url, name, name, name) as contestant:
         yield contestant
     cluster.sql("postgres", f"drop database {name} with (force)")
+
+
+def _today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _unpart(cluster: Cluster, database: str, table: str) -> None:
@@ -135,16 +135,12 @@ def _fill(cluster: Cluster, database: str, rows: int, start: datetime, each: tim
     cluster.sql(database, "vacuum analyze raw_data", "vacuum analyze prediction", "checkpoint")
 
 
-def _lookups(cluster: Cluster, it: Contestant, start: datetime, directory: Path) -> Path:
+def _lookups(cluster: Cluster, it: Contestant, directory: Path) -> Path:
     """Asks for records from all of the time, in turn: as many, and as far apart, however the record is cut."""
-    next_to_it = f"""
-        select (select id from prediction where id >= bound order by id limit 1)
-        from generate_series(0, {LOOKUPS - 1}) as number,
-             lateral (select timestamptz '{start.isoformat()}' + number * interval '{DAYS} days' / {LOOKUPS} as at) as clock,
-             lateral (select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
-                      as bound) as sample"""
-    ids = cluster.sql(it.name, next_to_it).split()
-    assert len(set(ids)) == LOOKUPS
+    numbered = "select id, row_number() over (order by id) as number from prediction"
+    every = f"select id from ({numbered}) as numbered where number % {ROWS // LOOKUPS} = 0"
+    ids = cluster.sql(it.name, every).split()
+    assert len(ids) == LOOKUPS
     random.Random(1).shuffle(ids)
     listed = ",".join(f'"{one}"' for one in ids)
     file = directory / f"{it.name}.lua"
@@ -159,7 +155,7 @@ def _lookups(cluster: Cluster, it: Contestant, start: datetime, directory: Path)
 def drops(cluster: Cluster) -> None:
     name = "drops"
     url = migrate(cluster, name)
-    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    now = _today()
     for table in TABLES:
         _unpart(cluster, name, table)
         for number in range(DROPS):
@@ -205,6 +201,8 @@ def _upkeep(url: str, days: int) -> None:
     left = (done.stdout + done.stderr).count("left the record")
     say(f"  {left} left the record and removed, in {time.monotonic() - started:.0f} s all in all")
 
+
+HALVES = {"cost": cost, "drops": drops}
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 /// How many networks are told apart; beyond that the limit is common to all.
 const MOST: usize = 10_000;
 
-/// How many failed attempts a network may make at once, and how many per second after that.
+/// How many failed attempts a network may make at once, and how many per second after that. A zero would not compile.
 const QUOTA: (NonZeroU32, NonZeroU32) =
     (NonZeroU32::new(600).unwrap(), NonZeroU32::new(10).unwrap());
 
