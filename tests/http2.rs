@@ -16,7 +16,7 @@ use crate::support::{Service, TestDatabase, eventually, flower, measured, turn};
 
 /// How many requests a client may have in work on one connection, and how many all of them.
 const STREAMS: usize = 64;
-const REQUESTS: usize = 8_192;
+const REQUESTS: usize = 4_096;
 
 /// A connection whose client sends whatever it is told to, allowed or not.
 struct Connection {

@@ -8,6 +8,7 @@
 mod access;
 mod architecture;
 mod bad_inputs;
+mod crowd;
 mod headers;
 mod http;
 mod http2;
@@ -25,6 +26,7 @@ mod predict;
 mod predictions;
 mod private_postgres;
 mod process_list;
+mod readiness;
 mod recording;
 mod replica;
 mod roles;

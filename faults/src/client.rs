@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use reqwest::header::HeaderMap;
 use reqwest::{Response, header};
 use serde_json::Value;
 
@@ -50,10 +51,16 @@ pub(crate) struct Told {
 }
 
 impl Client {
-    pub(crate) fn new(address: Address, ledger: Ledger) -> anyhow::Result<Self> {
+    /// A client that shows this API key, if there is one.
+    pub(crate) fn new(address: Address, ledger: Ledger, key: Option<&str>) -> anyhow::Result<Self> {
+        let mut always = HeaderMap::new();
+        if let Some(key) = key {
+            always.insert(header::AUTHORIZATION, format!("Bearer {key}").parse()?);
+        }
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .connect_timeout(PATIENCE)
+            .default_headers(always)
             .no_proxy()
             .pool_max_idle_per_host(1024)
             .build()

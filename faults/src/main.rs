@@ -2,6 +2,7 @@
 
 mod abilities;
 mod attempt;
+mod cgroup;
 mod checker;
 mod cli;
 mod client;
@@ -17,6 +18,7 @@ mod ledger;
 mod load;
 mod nemesis;
 mod order;
+mod outsiders;
 mod postgres;
 mod proxy;
 mod report;

@@ -9,6 +9,7 @@ mod migrations;
 mod models;
 mod network;
 mod outage;
+mod outsiders;
 mod overload;
 mod panics;
 mod refusing;
@@ -212,6 +213,13 @@ pub(crate) const ROWS: &[Row] = &[
         "three replicas behind haproxy and PgBouncer, restarted one by one, and migrations meanwhile: no request fails",
         &[Need::Keys, Need::Program("haproxy"), Need::Program("pgbouncer")],
         |run| Box::pin(rolling::restarts(run)),
+    ),
+    row(
+        41,
+        "outsiders",
+        "those without a key, and slow readers with one, hold what they can, within the smallest memory of deploy/",
+        &[Need::Root],
+        |run| Box::pin(outsiders::outsiders(run)),
     ),
 ];
 

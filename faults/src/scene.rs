@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) wal: Option<PathBuf>,
     /// How the service is started, if not in the usual way.
     pub(crate) launch: Option<Launch>,
+    /// The secret of an API key that the clients show.
+    pub(crate) key: Option<String>,
 }
 
 /// Everything that takes part in a row.
@@ -72,7 +74,7 @@ impl Scene {
         let mut service = Service::new(launch, run.log());
         service.start().await?;
         let ledger = Ledger::open(&run.scratch.join(format!("ledger-{number}")))?;
-        let client = Client::new(service.address(), ledger)?;
+        let client = Client::new(service.address(), ledger, setup.key.as_deref())?;
         Ok(Self { run: run.clone(), service, proxy, postgres, client, interrupted: false })
     }
 

@@ -75,8 +75,14 @@ pub(crate) struct TableLock(Client);
 
 impl TableLock {
     pub(crate) async fn take(database: &TestDatabase) -> Self {
+        Self::of(database, "raw_data").await
+    }
+
+    /// A lock on this table alone.
+    pub(crate) async fn of(database: &TestDatabase, table: &str) -> Self {
         let session = database.connect().await;
-        session.batch_execute("begin; lock table raw_data in access exclusive mode").await.unwrap();
+        let lock = format!("begin; lock table {table} in access exclusive mode");
+        session.batch_execute(&lock).await.unwrap();
         Self(session)
     }
 

@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Sends a request without a body.
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         self.reply().await
     }
 
@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) async fn announce(&mut self, path: &str, body: &str) {
         let length = body.len();
         self.send(&format!(
-            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
         ))
         .await;
@@ -94,6 +94,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Waits until the service has closed the connection without another word.
     pub(crate) async fn closed(&mut self) {
         assert_eq!(self.stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+
+    /// Waits until the service has closed the connection, whatever it says before.
+    pub(crate) async fn ended(&mut self) {
+        let mut said = [0; 4_096];
+        while self.stream.read(&mut said).await.is_ok_and(|length| length > 0) {}
     }
 
     /// Whether the service has closed the connection.

@@ -69,7 +69,10 @@ impl Server {
             let url = self.url(user, parameters);
             let database = Database::from_url(&url, &TlsParameters::default())?;
             let store = Store::new(database)?;
-            let checked = store.check().await;
+            let checked = match store.probe() {
+                Ok(probe) => probe.look().await,
+                Err(error) => Err(error),
+            };
             store.close();
             checked
         };

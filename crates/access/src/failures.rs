@@ -40,8 +40,9 @@ impl Failures {
     }
 }
 
-/// What one party has to itself: an address of IPv4, or 64 bits of IPv6.
-fn network(peer: IpAddr) -> IpAddr {
+/// The network of a peer, which is what one party has to itself: an address of IPv4, or 64 bits of IPv6.
+#[must_use]
+pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

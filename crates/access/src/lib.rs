@@ -16,6 +16,7 @@ mod rate;
 mod error;
 
 pub use error::Error;
+pub use failures::network;
 pub use id::KeyId;
 pub use key::{Key, Order, Standing, is_name};
 pub use key_file::KeyFile;

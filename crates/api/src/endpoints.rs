@@ -24,6 +24,8 @@ pub(crate) use predictions::PredictionsApi;
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::readiness::Readiness;
+use crate::turns::Turns;
 
 /// What the operations share.
 #[derive(Debug, Clone)]
@@ -36,6 +38,10 @@ pub(crate) struct Endpoints {
     /// Whether the service is about to stop, and wants no more requests.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What is known of the database.
+    pub(crate) readiness: Arc<Readiness>,
+    /// Whose turn it is to read.
+    pub(crate) turns: Arc<Turns>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

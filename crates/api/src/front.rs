@@ -6,22 +6,23 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use poem::http::{HeaderValue, Method, StatusCode, Uri};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, Error, IntoResponse, Request, Response};
 use tracing::{Level, debug, enabled, info, warn};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Places};
 use crate::authority;
-use crate::contract::{Contract, Operation, Place};
-use crate::guard::Guard;
+use crate::contract::{Contract, Place};
+use crate::guard::{Caller, Guard};
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
 use crate::metrics::Requests;
 use crate::problem::Problem;
 use crate::request_id;
-use crate::strict::throw_away;
+use crate::server::Client;
+use crate::strict::{Room, Unwanted};
 
-/// How many requests that are not let in may have their bodies thrown away at once.
+/// How many requests that are not let in may have their bodies received and thrown away at once.
 const TURNED_AWAY: usize = 1_024;
 
 /// When a request arrived, on the wall clock: the timestamp of its records.
@@ -35,14 +36,14 @@ pub(crate) struct Front<E> {
     contract: Contract,
     guard: Guard,
     admission: Admission,
-    turned_away: Admission,
+    turned_away: Places,
     log: LogBudget,
     requests: Arc<Requests>,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
     pub(crate) fn new(inner: E, contract: Contract, guard: Guard, requests: Arc<Requests>) -> Self {
-        let turned_away = Admission::to(TURNED_AWAY);
+        let turned_away = Places::up_to(TURNED_AWAY);
         let (admission, log) = (Admission::default(), LogBudget::new());
         Self { inner, contract, guard, admission, turned_away, log, requests }
     }
@@ -52,38 +53,79 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let arrived = Utc::now();
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
-        if let Place::Operation(Operation { scopes: Some(scopes), .. }) = place
-            && let Err(refused) = self.guard.admit(&mut request, *scopes, arrived)
-        {
+        let (operation, scopes) = match place {
+            Place::Operation(operation) => match operation.scopes {
+                Some(scopes) => (operation, scopes),
+                None => return self.answer_anybody(request, place).await,
+            },
+            Place::Page | Place::WrongMethod(_) | Place::Nowhere => {
+                return self.answer_anybody(request, place).await;
+            }
+        };
+        if let Err(refused) = self.guard.admit(&mut request, scopes, arrived) {
             return Err(self.turn_away(request, refused).await);
         }
-        let _admitted = self.admission.of(&request)?;
-        let (query, reads_body) = match place {
-            Place::Operation(operation) => (operation.check_query(&request), operation.reads_body),
-            Place::Page | Place::WrongMethod(_) | Place::Nowhere => (Ok(()), false),
-        };
-        if query.is_err() || !reads_body {
-            let body = request.take_body();
-            throw_away(&request, body).await;
+        let extensions = request.extensions();
+        if let Some(client) = extensions.get::<Client>() {
+            client.was_let_in();
+        }
+        let caller = extensions.get::<Caller>().map(|Caller(key)| *key);
+        let _admitted = self.admission.of(caller)?;
+        let _room = Room::of_head(request.headers())
+            .ok_or_else(|| Problem::unavailable("the heads of too many requests are in memory"))?;
+        let query = operation.check_query(&request);
+        if query.is_err() || !operation.reads_body {
+            Unwanted::of(&mut request).throw_away().await;
         }
         query?;
-        match place {
-            // Nothing that was not looked up here is routed.
-            Place::WrongMethod(allowed) => return Err(Problem::wrong_method(allowed)),
-            Place::Nowhere => return Err(Problem::nowhere()),
-            Place::Operation(_) | Place::Page => {}
-        }
-        let uri = request.uri().clone();
-        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
+        self.call(request).await
     }
 
-    /// Throws away the body of a request that is not let in; where there are too many such, the connection ends instead.
-    /// They take no room of those that are let in.
+    /// Answers what takes no key. Nothing here waits for the database, or takes a place of those that were let in.
+    async fn answer_anybody(
+        &self,
+        mut request: Request,
+        place: Place<'_>,
+    ) -> Result<Response, Problem> {
+        let body = Unwanted::of(&mut request);
+        let answered = match place {
+            // Nothing that was not looked up here is routed.
+            Place::WrongMethod(allowed) => Err(Problem::wrong_method(allowed)),
+            Place::Nowhere => Err(Problem::nowhere()),
+            Place::Operation(operation) => match operation.check_query(&request) {
+                Ok(()) => self.call(request).await,
+                Err(problem) => Err(problem),
+            },
+            Place::Page => self.call(request).await,
+        };
+        if self.throw_away(body).await {
+            return answered;
+        }
+        answered.map(closing).map_err(Problem::closing)
+    }
+
+    /// Turns away a request that is not let in.
     async fn turn_away(&self, mut request: Request, refused: Problem) -> Problem {
-        let Ok(_room) = self.turned_away.of(&request) else { return refused.closing() };
-        let body = request.take_body();
-        throw_away(&request, body).await;
-        refused
+        let body = Unwanted::of(&mut request);
+        // Its head takes memory.
+        drop(request);
+        if self.throw_away(body).await { refused } else { refused.closing() }
+    }
+
+    /// Throws away the body of a request that is answered without having been let in. Where there are too many such
+    /// bodies, the connection must end instead.
+    async fn throw_away(&self, body: Unwanted) -> bool {
+        if body.is_nothing() {
+            return true;
+        }
+        let Some(_place) = self.turned_away.take() else { return false };
+        body.throw_away().await;
+        true
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Problem> {
+        let uri = request.uri().clone();
+        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
     }
 
     /// One line per request that failed, as far as the budget goes; it never holds what was sent.
@@ -128,6 +170,13 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     fn to_problem(&self, error: Error, path: &str) -> Problem {
         Problem::from_poem(error, self.contract.path_parameter(path))
     }
+}
+
+/// The same answer, after which the connection ends.
+fn closing(mut response: Response) -> Response {
+    // HTTP/2 has no such header; hyper leaves it out there.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {

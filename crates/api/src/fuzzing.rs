@@ -21,6 +21,7 @@ use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, Recording, Sources};
 use crate::problem::Problem;
+use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
 use crate::scalar::{Id, Timestamp};
 use crate::schema;
@@ -70,6 +71,8 @@ impl Away {
             spool: None,
             draining: Arc::default(),
             metrics,
+            readiness: Arc::new(Readiness::fit()),
+            turns: Arc::new(Turns::among(1)),
             started: Utc::now(),
         };
         let routes = routes(endpoints, &document, Guard::default())?.boxed();

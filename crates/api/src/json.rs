@@ -61,5 +61,9 @@ pub(crate) fn body<T: Serialize>(value: &T) -> Vec<u8> {
     let mut body = Vec::with_capacity(512);
     let written = serde_json::to_writer(&mut body, value);
     debug_assert!(written.is_ok(), "{written:?}");
+    // A long answer may wait for its client: then what it was written into should be no longer than itself.
+    if body.capacity() > 64 << 10 {
+        body.shrink_to_fit();
+    }
     body
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod certificate;
 mod connection;
+mod crowd;
 mod descriptors;
 mod encryption;
 mod expiry;
@@ -26,11 +27,12 @@ use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub(crate) use certificate::Files;
 pub(crate) use encryption::{Encryption, Shown};
 pub(crate) use limits::Limits;
+pub(crate) use progress::Client;
 
 use sweep::Sweep;
 
@@ -76,7 +78,6 @@ impl Server {
     {
         let endpoint = Arc::new(endpoint);
         let protocol = Arc::new(limits::protocol());
-        let most = self.limits.connections;
         let shown = self.certificate();
         let mut sweep = Sweep::new(self.limits);
         let mut connections = JoinSet::new();
@@ -90,10 +91,13 @@ impl Server {
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if connections.len() < most => match accepted {
+                accepted = self.listener.accept(), if sweep.has_room() => match accepted {
                     Ok((stream, peer)) => {
                         let (endpoint, protocol) = (Arc::clone(&endpoint), Arc::clone(&protocol));
-                        let progress = sweep.watch();
+                        let Some(progress) = sweep.watch(peer.ip()) else {
+                            debug!(%peer, "a connection was closed: there are too many from its network");
+                            continue;
+                        };
                         let encryption = shown.as_ref().map(|shown| Arc::clone(&shown.borrow().config));
                         connections.spawn(connection::serve(
                             stream, encryption, peer, endpoint, protocol, progress,

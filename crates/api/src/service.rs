@@ -19,10 +19,14 @@ use crate::contract::Contract;
 use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
+use crate::memory::Memory;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
+use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
+use crate::strict::Room;
+use crate::turns::Turns;
 use crate::{Document, Settings, exposure, keys, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
@@ -43,7 +47,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let model = Arc::new(load_model(&settings)?);
     let document = Document::generate()?;
     let encryption = load_encryption(&settings)?;
-    let server = Server::bind(settings.listen, server::Limits::default(), encryption)
+    let memory = Memory::of_this_process();
+    Room::provide(memory.requests);
+    let server = Server::bind(settings.listen, server::Limits::within(&memory), encryption)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
@@ -134,7 +140,11 @@ async fn prepare(located: &Located, store: &Store, upkeep: &Upkeep) -> anyhow::R
     if applied.is_empty() {
         info!("the schema is up to date");
     }
-    store.check().await.with_context(|| format!("the database cannot be used ({database})"))?;
+    store
+        .probe()?
+        .look()
+        .await
+        .with_context(|| format!("the database cannot be used ({database})"))?;
     upkeep::first(upkeep).await;
     Ok(())
 }
@@ -169,6 +179,8 @@ async fn serve_from(
     let mut beside = JoinSet::new();
     beside.spawn(upkeep::keep_on(upkeep));
     beside.spawn(Arc::clone(&looks).watch(store.clone()));
+    let readiness = Arc::new(Readiness::fit());
+    beside.spawn(Arc::clone(&readiness).watch(store.probe()?));
     if let Some(keyring) = keyring.clone() {
         beside.spawn(keys::watch(keyring));
     }
@@ -198,6 +210,8 @@ async fn serve_from(
         spool: spool.clone(),
         draining: Arc::clone(&draining),
         metrics: Arc::new(metrics),
+        readiness,
+        turns: Arc::new(Turns::among(store.readers())),
         started: Utc::now(),
     };
     let routes = routes(endpoints, document, Guard::new(keyring))?;

@@ -6,6 +6,7 @@ mod patience;
 mod report;
 mod room;
 mod shape;
+mod unwanted;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -16,15 +17,15 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::Deserializer;
-use tokio::io::{AsyncReadExt, copy, sink};
 
 use blocks::Blocks;
 use patience::Patience;
-use room::Room;
 
 pub(crate) use object::{Fields, Object};
 pub(crate) use report::Report;
+pub(crate) use room::Room;
 pub(crate) use shape::{Array, Bounded, Shape, read};
+pub(crate) use unwanted::Unwanted;
 
 use crate::json;
 use crate::problem::{Problem, excerpt};
@@ -32,8 +33,8 @@ use crate::problem::{Problem, excerpt};
 /// The largest body that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
 
-/// How much of a body that nobody wants is thrown away before the answer is sent, in bytes.
-const THROWN_AWAY: u64 = 16 << 20;
+/// How long a body may be that is not worth counting when it comes in one part, in bytes: longer than one row.
+const SHORT: u64 = 2 << 10;
 
 /// What can be read from a body whose schema is that of `Self`.
 pub(crate) trait FromBody: Type {
@@ -92,7 +93,7 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
     ) -> poem::Result<Self> {
         let body = body.take()?;
         if let Err(problem) = check_media_type(request) {
-            throw_away(request, body).await;
+            Unwanted::still(request, body).throw_away().await;
             return Err(problem.into());
         }
         let (bytes, _room) = receive(request, body).await?;
@@ -144,15 +145,19 @@ async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem
         patience.wait_for(parts.try_next()).await.ok_or_else(too_slow)?.map_err(broken)?
     {
         received += part.len() as u64;
-        if received > LONGEST + THROWN_AWAY {
+        if received > LONGEST + unwanted::LONGEST {
             break;
         }
         if received > LONGEST {
             (first, all, room) = (Bytes::new(), Blocks::default(), Room::default());
-        } else if first.is_empty() && all.is_empty() {
-            first = part;
-        } else if !room.take(first.len() + part.len()) {
+            continue;
+        }
+        // Nearly every body is a short one.
+        if (received > SHORT || !first.is_empty()) && !room.take(part.len()) {
             return Err(no_room());
+        }
+        if first.is_empty() && all.is_empty() {
+            first = part;
         } else {
             all.push(&std::mem::take(&mut first));
             all.push(&part);
@@ -168,20 +173,6 @@ async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem
 /// The client does not send what it announced.
 fn too_slow() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to come").closing()
-}
-
-/// Receives a body that nobody wants, so that the connection can go on.
-///
-/// Otherwise HTTP/1 closes it without a word: a client that still sends may never see the answer, and one that keeps the
-/// connection loses its next request.
-pub(crate) async fn throw_away(request: &Request, body: Body) {
-    // A client that waits for a word before it sends, and is given another, does not send.
-    if body.is_empty() || request.header(header::EXPECT).is_some() {
-        return;
-    }
-    let mut body = body.into_async_read().take(THROWN_AWAY);
-    // If it breaks off or does not come, the connection ends.
-    let _ = Patience::default().wait_for(copy(&mut body, &mut sink())).await;
 }
 
 /// The length that the client announced, in bytes; 0 if it did not.

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 
 use crate::parts::{Known, Parts};
 use crate::reading::Question;
 use crate::statements::Statements;
-use crate::{Error, Store, deadlines};
+use crate::{Database, Error, Store, deadlines, session};
 
 /// For how long a replica is left alone that did not answer.
 const REST: Duration = Duration::from_secs(5);
@@ -22,13 +23,28 @@ const LOOKS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Readers {
     pub(crate) pool: Pool,
+    size: usize,
+    /// A turn for each search: they hold half of the sessions at most, and leave the others to quick questions.
+    searches: Semaphore,
     known: Known,
     rests_until: Mutex<Option<Instant>>,
 }
 
 impl Readers {
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool, known: Known::default(), rests_until: Mutex::default() }
+    /// Up to `size` sessions with this database, made when they are needed.
+    pub(crate) fn of(database: &Database, size: usize) -> Result<Self, Error> {
+        Ok(Self {
+            pool: session::readers(database, size)?,
+            size,
+            searches: Semaphore::new((size / 2).max(1)),
+            known: Known::default(),
+            rests_until: Mutex::default(),
+        })
+    }
+
+    /// How many sessions there may be.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// A session that works.
@@ -43,6 +59,8 @@ impl Readers {
         statements: &Statements,
         question: &Question<'_>,
     ) -> Result<Vec<Row>, Error> {
+        // It is never closed.
+        let _turn = if question.searches() { self.searches.acquire().await.ok() } else { None };
         let session = held.insert(self.session().await?);
         let rows = self.ask(session, statements, question).await;
         rows.map_err(Error::query(question.action()))

@@ -36,6 +36,25 @@ pub struct Filter {
     pub max_confidence: Option<f64>,
 }
 
+impl Filter {
+    /// Whether it looks at what the rows hold. Ids and times are found by the index.
+    fn searches(&self) -> bool {
+        let Self {
+            cursor: _,
+            from: _,
+            to: _,
+            class,
+            model_version,
+            min_confidence,
+            max_confidence,
+        } = self;
+        class.is_some()
+            || model_version.is_some()
+            || min_confidence.is_some()
+            || max_confidence.is_some()
+    }
+}
+
 /// Some records, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -126,6 +145,14 @@ impl Question<'_> {
             Self::Page(_) => "read a page of the record",
             Self::Look => "look at the record as a whole",
             Self::Strays => "count what is in the default partition",
+        }
+    }
+
+    /// Whether it may look at many more rows than it gives: those that pass a filter are found by looking at all of them.
+    pub(crate) fn searches(&self) -> bool {
+        match self {
+            Self::Page(bounds) => bounds.filter.searches(),
+            Self::Record(_) | Self::Look | Self::Strays => false,
         }
     }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::readers::Readers;
 use crate::statements::Statements;
-use crate::{Database, Error, Writer, deadlines, fitness, session};
+use crate::{Database, Error, Probe, Writer, deadlines, session};
 
 /// How many connections readers share: two for each core, within these bounds. Reading is light and writers have their own.
 ///
@@ -21,6 +21,7 @@ const READERS: RangeInclusive<usize> = 4..=8;
 /// How many batches can be written at once; more than two make each of them smaller and all of them dearer.
 const WRITERS: usize = 2;
 
+/// How many questions can be answered side by side, each with a connection of its own.
 fn number_of_readers() -> usize {
     let cores = available_parallelism().map_or(1, NonZeroUsize::get);
     (2 * cores).clamp(*READERS.start(), *READERS.end())
@@ -44,7 +45,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn new(database: Database) -> Result<Self, Error> {
-        let readers = Arc::new(Readers::new(session::readers(&database, number_of_readers())?));
+        let readers = Arc::new(Readers::of(&database, number_of_readers())?);
         let statements = Arc::new(Statements::compose(database.is_pooled()));
         Ok(Self { database, readers, replica: None, statements })
     }
@@ -55,8 +56,14 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn reading_from(self, replica: &Database) -> Result<Self, Error> {
-        let readers = Readers::new(session::readers(replica, number_of_readers())?);
+        let readers = Readers::of(replica, number_of_readers())?;
         Ok(Self { replica: Some(Arc::new(readers)), ..self })
+    }
+
+    /// How many questions are answered side by side; more wait for their turn.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.readers.size()
     }
 
     /// Where the record is.
@@ -109,18 +116,13 @@ impl Store {
         if number < 140_000 { Err(Error::TooOld { found: name }) } else { Ok(()) }
     }
 
-    /// Checks that the database answers and may keep the record: commits last, the schema is there, and this program
-    /// may write it.
+    /// A probe of the database, with a connection of its own that is made when it first looks.
     ///
     /// # Errors
     ///
-    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, or is [unfit](Error::Unfit).
-    pub async fn check(&self) -> Result<(), Error> {
-        timeout(deadlines::CONNECT, async {
-            fitness::check(&*self.readers.session().await?, !self.database.is_pooled()).await
-        })
-        .await
-        .map_err(|_elapsed| Error::TimedOut { action: "look at the record" })?
+    /// Fails if its pool cannot be set up.
+    pub fn probe(&self) -> Result<Probe, Error> {
+        Probe::of(&self.database)
     }
 
     /// Closes every connection; what is asked of the store afterwards fails.

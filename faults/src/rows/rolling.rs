@@ -27,7 +27,7 @@ pub(super) async fn restarts(run: Run) -> anyhow::Result<Finding> {
     let is_upgrade = before.is_some();
     let mut fleet = Fleet::start(&run, &postgres, before).await?;
     let ledger = Ledger::open(&run.scratch.join("ledger-rolling"))?;
-    let client = Client::new(fleet.address(), ledger)?;
+    let client = Client::new(fleet.address(), ledger, None)?;
     let mix = Mix { keyed: Some((0.33, "rolling".to_owned())), ..Mix::ordinary() };
     let load = Load::closed(&client, CLIENTS, &mix, run.seed);
     load.acknowledged(200).await?;

@@ -32,8 +32,8 @@ impl HealthApi {
 
     /// Can it predict and record?
     ///
-    /// The model is loaded as long as the process lives. The database is asked whether it answers, whether its commits
-    /// last, and whether this service may write to it. A service that was given a spool is ready without a database, as
+    /// The model is loaded as long as the process lives. The database is asked once a second, for everybody who wants to
+    /// know, whether it answers, whether its commits last, and whether this service may write to it. A service that was given a spool is ready without a database, as
     /// long as the spool takes something. One that is about to stop is not.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(
@@ -46,8 +46,7 @@ impl HealthApi {
         if endpoints.spool.as_ref().is_some_and(|spool| spool.room() > 0) {
             return Ok(Json(Health::ok()));
         }
-        let unready = |error| Problem::unavailable("the record cannot be written").because(error);
-        endpoints.store.check().await.map_err(unready)?;
+        endpoints.readiness.check()?;
         Ok(Json(Health::ok()))
     }
 }

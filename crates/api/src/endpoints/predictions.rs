@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::Class;
+use poem::Request;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -47,6 +48,7 @@ impl PredictionsApi {
     async fn list(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
+        request: &Request,
         /// How many records a page holds at most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u16>,
@@ -78,6 +80,7 @@ impl PredictionsApi {
             min_confidence: min_confidence.0,
             max_confidence: max_confidence.0,
         };
+        let _turn = endpoints.turns.of(request).await?;
         let page = endpoints.store.page(limit.0, &filter).await.map_err(unreadable)?;
         Ok(Json(page.into()))
     }
@@ -87,10 +90,12 @@ impl PredictionsApi {
     async fn find(
         &self,
         Data(endpoints): Data<&Arc<Endpoints>>,
+        request: &Request,
         /// The id that the prediction was answered with.
         id: Path<Id>,
     ) -> Result<Json<schema::Record>, Failure<FindFailures>> {
         let Path(Id(id)) = id;
+        let _turn = endpoints.turns.of(request).await?;
         let record = endpoints.store.record(id).await.map_err(unreadable)?;
         let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no record {id}"));
         Ok(Json(schema::Record::from(record.ok_or_else(missing)?)))

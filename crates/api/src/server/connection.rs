@@ -20,7 +20,7 @@ use tracing::debug;
 use super::answer::Answer;
 use super::handshake::shake_hands;
 use super::observed::Observed;
-use super::progress::{Progress, Told};
+use super::progress::{Client, Leaves, Progress, Told};
 use super::transport::Transport;
 
 /// Serves one connection, encrypted if there is something to encrypt it by, until it ends or is told to.
@@ -34,6 +34,7 @@ pub(super) async fn serve<E>(
 ) where
     E: Endpoint<Output = Response> + 'static,
 {
+    let _leaves = Leaves(Arc::clone(&progress));
     // An answer leaves when it is written.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "the connection was gone before it was served");
@@ -66,8 +67,9 @@ async fn serve_over<S, E>(
     let stream = TokioIo::new(Observed::new(stream, Arc::clone(&progress)));
     let peer = RemoteAddr(Addr::SocketAddr(peer));
     let connection = Arc::clone(&progress);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let in_work = connection.request();
+        request.extensions_mut().insert(Client(Arc::clone(&connection)));
         let endpoint = Arc::clone(&endpoint);
         let request = Request::from((request, LocalAddr::default(), peer.clone(), S::scheme()));
         async move {

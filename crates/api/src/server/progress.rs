@@ -1,10 +1,13 @@
 //! How far a connection is: noted by its task, judged by the sweep.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
+
+use super::crowd::Seat;
 
 /// The time as the sweep last saw it, in milliseconds since the server began.
 ///
@@ -56,10 +59,40 @@ pub(super) struct Progress {
     http2: AtomicBool,
     told: AtomicU8,
     task: AtomicWaker,
+    network: IpAddr,
+    opened: u32,
+    seat: Seat,
+    /// Whether a request was let in here.
+    let_in: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// The connection that a request came on, for those who know who sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client(pub(super) Arc<Progress>);
+
+impl Client {
+    /// Notes that a request was let in: where connections are scarce, this one does not go before strangers.
+    pub(crate) fn was_let_in(&self) {
+        if !self.0.was_let_in() {
+            self.0.let_in.store(true, Relaxed);
+        }
+    }
+}
+
+/// Notes the end of a connection when it is dropped.
+#[derive(Debug)]
+pub(super) struct Leaves(pub(super) Arc<Progress>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Relaxed);
+        self.0.leave_seat();
+    }
 }
 
 impl Progress {
-    pub(super) fn new(clock: Arc<Clock>) -> Self {
+    pub(super) fn new(clock: Arc<Clock>, network: IpAddr, seat: Seat) -> Self {
         let now = clock.load(Relaxed);
         Self {
             clock,
@@ -73,6 +106,11 @@ impl Progress {
             http2: false.into(),
             told: (Told::Nothing as u8).into(),
             task: AtomicWaker::new(),
+            network,
+            opened: now,
+            seat,
+            let_in: false.into(),
+            ended: false.into(),
         }
     }
 
@@ -105,6 +143,7 @@ impl Progress {
             // An HTTP/2 connection begins with a word of its own, and is not between requests as others are.
             WaitsFor::FirstByte if bytes.starts_with(b"PRI") => {
                 self.http2.store(true, Relaxed);
+                self.seat.take();
                 self.set_from_now(WaitsFor::NextRequest);
             }
             WaitsFor::FirstByte => self.set_from_now(WaitsFor::Head),
@@ -165,6 +204,41 @@ impl Progress {
         use WaitsFor as W;
         let all = [W::Handshake, W::FirstByte, W::Head, W::Body, W::Answer, W::NextRequest];
         all[usize::from(self.waits_for.load(Relaxed))]
+    }
+
+    /// The network that the client is in.
+    pub(super) fn network(&self) -> IpAddr {
+        self.network
+    }
+
+    /// When it was accepted.
+    pub(super) fn opened(&self) -> u32 {
+        self.opened
+    }
+
+    /// Whether a request was let in here.
+    pub(super) fn was_let_in(&self) -> bool {
+        self.let_in.load(Relaxed)
+    }
+
+    /// Frees its seat.
+    pub(super) fn leave_seat(&self) {
+        self.seat.leave();
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Whether it was told to end.
+    pub(super) fn is_told(&self) -> bool {
+        self.told() != Told::Nothing
+    }
+
+    /// Whether nothing is in work, and the next request has not begun.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waits_for() == WaitsFor::NextRequest && self.requests() == 0
     }
 
     pub(super) fn since(&self) -> u32 {

@@ -1,20 +1,29 @@
 //! The look at all connections, four times a second, that ends those that take too long.
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::crowd::Crowd;
 use super::limits::Limits;
 use super::progress::{Clock, Progress, Told, WaitsFor};
 
 /// How long from one look to the next, and so how much a limit may be off.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long from one look at the crowd to the next, where a connection waits for it: each costs a look at all of them.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
 /// How long a connection may take to end that was told to, before it is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+fn elapsed(clock: &Clock, since: u32) -> Duration {
+    Duration::from_millis(clock.load(Relaxed).wrapping_sub(since).into())
+}
 
 /// Watches over the connections of a server.
 #[derive(Debug)]
@@ -22,6 +31,9 @@ pub(super) struct Sweep {
     limits: Limits,
     started: Instant,
     clock: Arc<Clock>,
+    crowd: Crowd,
+    /// When the crowd was looked at last.
+    looked: u32,
     connections: Vec<Arc<Progress>>,
     /// When the server was asked to stop.
     stopping: Option<Instant>,
@@ -30,6 +42,8 @@ pub(super) struct Sweep {
 impl Sweep {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
+            crowd: Crowd::up_to(limits.connections),
+            looked: 0,
             limits,
             started: Instant::now(),
             clock: Arc::default(),
@@ -38,13 +52,30 @@ impl Sweep {
         }
     }
 
-    /// Watches over one connection more.
-    pub(super) fn watch(&mut self) -> Arc<Progress> {
+    /// Whether there may be one connection more.
+    pub(super) fn has_room(&self) -> bool {
+        self.crowd.has_room()
+    }
+
+    /// Watches over one connection more; nothing if there are too many from there.
+    pub(super) fn watch(&mut self, peer: IpAddr) -> Option<Arc<Progress>> {
         // While there was no connection, nobody has looked at the clock.
         self.set_clock();
-        let progress = Arc::new(Progress::new(Arc::clone(&self.clock)));
+        let network = access::network(peer);
+        if self.crowd.needs_look() {
+            self.look_at_crowd();
+        }
+        let seat = match self.crowd.seat(network) {
+            Some(seat) => seat,
+            None if self.elapsed(self.looked) >= BETWEEN_LOOKS => {
+                self.look_at_crowd();
+                self.crowd.seat(network)?
+            }
+            None => return None,
+        };
+        let progress = Arc::new(Progress::new(Arc::clone(&self.clock), network, seat));
         self.connections.push(Arc::clone(&progress));
-        progress
+        Some(progress)
     }
 
     /// Tells all connections to end. From now on requests that are sent in part have little time left.
@@ -63,7 +94,8 @@ impl Sweep {
         for connection in &self.connections {
             self.judge(connection);
         }
-        if self.connections.len() >= self.limits.connections {
+        self.look_at_crowd();
+        if self.crowd.is_scarce() {
             self.make_room();
         }
         self.free_memory();
@@ -76,7 +108,7 @@ impl Sweep {
     }
 
     fn elapsed(&self, since: u32) -> Duration {
-        Duration::from_millis(self.clock.load(Relaxed).wrapping_sub(since).into())
+        elapsed(&self.clock, since)
     }
 
     fn judge(&self, connection: &Progress) {
@@ -103,7 +135,12 @@ impl Sweep {
             return;
         }
         let silent = |limit: Duration| {
-            if self.is_scarce() { limit.min(self.limits.silent_when_scarce) } else { limit }
+            let stranger = !connection.was_let_in();
+            if stranger && self.crowd.is_scarce() {
+                limit.min(self.limits.silent_when_scarce)
+            } else {
+                limit
+            }
         };
         match waits_for {
             WaitsFor::Handshake if waited > silent(handshake) => {
@@ -127,19 +164,15 @@ impl Sweep {
         }
     }
 
-    /// Whether more than nine tenths of the connections are in use.
-    fn is_scarce(&self) -> bool {
-        self.connections.len() * 10 > self.limits.connections * 9
+    fn look_at_crowd(&mut self) {
+        self.looked = self.clock.load(Relaxed);
+        let (clock, connections) = (Arc::clone(&self.clock), &self.connections);
+        self.crowd.look(connections, |since| elapsed(&clock, since));
     }
 
-    /// Nobody can be let in: ends those that have been idle for the longest, a sixteenth of all.
-    pub(super) fn make_room(&self) {
-        let idle = |it: &&Arc<Progress>| it.waits_for() == WaitsFor::NextRequest;
-        let mut idle: Vec<_> = self.connections.iter().filter(idle).collect();
-        idle.sort_by_cached_key(|connection| Reverse(self.elapsed(connection.since())));
-        for connection in idle.into_iter().take(self.connections.len().div_ceil(16)) {
-            connection.tell(Told::Finish);
-        }
+    /// Ends a sixty-fourth of all connections, as few others may be let in: first those that have brought nothing.
+    pub(super) fn make_room(&mut self) {
+        self.crowd.end(self.connections.len().div_ceil(64));
     }
 
     /// If too much memory waits for clients, ends the connections that have had theirs for the longest.
