@@ -13,6 +13,7 @@ use tracing::{Level, debug, enabled, info, warn};
 use crate::admission::Admission;
 use crate::authority;
 use crate::contract::{Contract, Operation, Place};
+use crate::framing;
 use crate::guard::Guard;
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
@@ -52,6 +53,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let arrived = Utc::now();
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
+        framing::check(&request)?;
         if let Place::Operation(Operation { scopes: Some(scopes), .. }) = place
             && let Err(refused) = self.guard.admit(&mut request, *scopes, arrived)
         {

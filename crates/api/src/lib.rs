@@ -10,6 +10,7 @@ mod document;
 mod endpoints;
 mod exposure;
 mod failure;
+mod framing;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
