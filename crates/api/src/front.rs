@@ -54,6 +54,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
         framing::check(&request)?;
+        self.guard.check_name(&request)?;
         if let Place::Operation(Operation { scopes: Some(scopes), .. }) = place
             && let Err(refused) = self.guard.admit(&mut request, *scopes, arrived)
         {

@@ -20,6 +20,7 @@ use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
+use crate::names::Names;
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
@@ -200,7 +201,7 @@ async fn serve_from(
         metrics: Arc::new(metrics),
         started: Utc::now(),
     };
-    let routes = routes(endpoints, document, Guard::new(keyring))?;
+    let routes = routes(endpoints, document, Guard::new(keyring, Names::of(&settings.access)))?;
     let stop = async {
         tokio::select! {
             signal = requested(settings, &mut shutdown, &draining) => {
