@@ -19,6 +19,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod outage;
+mod pages;
 mod partitions;
 mod pooler;
 mod predict;

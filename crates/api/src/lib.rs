@@ -24,6 +24,7 @@ mod log_budget;
 mod metrics;
 mod names;
 mod operations;
+mod page;
 mod predicted;
 mod problem;
 mod request_id;
