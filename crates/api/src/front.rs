@@ -18,6 +18,7 @@ use crate::guard::Guard;
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
 use crate::metrics::Requests;
+use crate::moved;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::strict::throw_away;
@@ -73,7 +74,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         match place {
             // Nothing that was not looked up here is routed.
             Place::WrongMethod(allowed) => return Err(Problem::wrong_method(allowed)),
-            Place::Nowhere => return Err(Problem::nowhere()),
+            Place::Nowhere => return moved::answer(&self.contract, &request),
             Place::Operation(_) | Place::Page => {}
         }
         let uri = request.uri().clone();
@@ -101,7 +102,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         request_id: &HeaderValue,
         cause: Option<&str>,
     ) {
-        if status.is_success() {
+        let is_well = status.is_success() || status.is_redirection();
+        if is_well {
             if !enabled!(Level::DEBUG) {
                 return;
             }
@@ -121,7 +123,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             Some(cause) => {
                 warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
             }
-            None if status.is_success() => {
+            None if is_well => {
                 debug!(%method, path, status = code, elapsed_ms, request_id, "request");
             }
             None => info!(%method, path, status = code, elapsed_ms, request_id, "request"),

@@ -22,6 +22,7 @@ mod json;
 mod keys;
 mod log_budget;
 mod metrics;
+mod moved;
 mod names;
 mod operations;
 mod page;
