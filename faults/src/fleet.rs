@@ -20,6 +20,9 @@ use crate::service::{Launch, Service};
 /// What haproxy calls the replicas.
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
+/// The name by which haproxy asks the replicas whether they are well.
+const PROXY: &str = "onrecord";
+
 /// How long anything of it may take to come up, or to be noticed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -77,7 +80,8 @@ impl Fleet {
             .set("DATABASE_URL", postgres.url(pooled))
             .set("DATABASE_POOLER", "transaction")
             .set("MAINTENANCE_DATABASE_URL", direct.as_str())
-            .set("DRAIN_SECONDS", DRAIN);
+            .set("DRAIN_SECONDS", DRAIN)
+            .set("ALLOWED_HOST", PROXY);
         let mut replicas = Vec::new();
         for _ in NAMES {
             let launch = match &first {

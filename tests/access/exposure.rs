@@ -47,13 +47,14 @@ async fn it_does_when_told_to_and_warns() {
 }
 
 #[tokio::test]
-async fn loopback_is_enough_by_itself() {
+async fn loopback_is_enough_by_itself_and_the_log_says_who_is_let_in() {
     let database = TestDatabase::create().await;
     for listen in ["127.0.0.1:0", "127.1.2.3:0", "[::ffff:127.0.0.1]:0"] {
         let mut command = exposed(listen);
         command.env("DATABASE_URL", database.url());
         let (mut process, mut log) = spawn(command);
         log.wait_for("listening on").await;
+        log.wait_for("no API keys: every user and program of this machine can predict").await;
         process.kill().unwrap();
         process.wait().unwrap();
     }

@@ -69,6 +69,10 @@ async fn a_request_says_once_and_validly_whom_it_is_meant_for() {
             ("44: with a user", hosts("Host: root@x\r\n")),
             ("44: a list", hosts("Host: [x]y\r\n")),
             ("44: with a port that is none", hosts("Host: x:http\r\n")),
+            (
+                "44: with a user in the address",
+                hosts("Host: x\r\n").replace("/predict", "http://a@x/predict"),
+            ),
             ("51: CONNECT", "CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n".to_owned()),
         ],
     )
@@ -89,6 +93,8 @@ async fn framing_that_can_be_read_in_two_ways_is_refused() {
     let body = with("");
     let framed = |headers: &str| predict(&format!("Host: x\r\n{headers}"), &body);
     let chunked = |body: &str| predict("Host: x\r\nTransfer-Encoding: chunked\r\n", body);
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let coded = |headers: &str| predict(&format!("Host: x\r\n{headers}"), &chunks);
     let length = body.len();
     check_closed(
         "400",
@@ -105,6 +111,18 @@ async fn framing_that_can_be_read_in_two_ways_is_refused() {
             ("42: identity", framed("Transfer-Encoding: identity\r\n")),
             ("42: xchunked", framed("Transfer-Encoding: xchunked\r\n")),
             ("42: chunked, identity", framed("Transfer-Encoding: chunked, identity\r\n")),
+            ("42: chunked, chunked", coded("Transfer-Encoding: chunked, chunked\r\n")),
+            (
+                "42: chunked in two lines",
+                coded("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+            ),
+            ("42: identity, chunked", coded("Transfer-Encoding: identity, chunked\r\n")),
+            (
+                "42: identity and chunked in two lines",
+                coded("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n"),
+            ),
+            ("42: gzip, chunked", coded("Transfer-Encoding: gzip, chunked\r\n")),
+            ("42: an empty one and chunked", coded("Transfer-Encoding: , chunked\r\n")),
             ("42: space before the colon", framed("Transfer-Encoding : chunked\r\n")),
             ("42: HTTP/1.0", chunked("0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0")),
             ("43: no number", chunked("ZZ\r\n{}\r\n0\r\n\r\n")),
@@ -168,7 +186,8 @@ async fn a_length_beside_chunks_smuggles_nothing() {
 #[tokio::test]
 async fn what_is_strange_but_clear_is_accepted() {
     let database = TestDatabase::create().await;
-    let service = Service::start(&database).await;
+    // Whatever name a request is for.
+    let service = Service::start_with(&database, [("INSECURE", "1")]).await;
     let valid = declared("");
     let cases = [
         ("1", valid.clone()),

@@ -12,9 +12,22 @@ pub(crate) fn check(request: &Request) -> Result<(), Problem> {
     if request.method() == Method::CONNECT {
         return refuse("this service connects to nobody");
     }
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    if authority.is_some_and(|authority| !is_valid(authority)) {
+        return refuse("the authority is not a name with or without a port");
+    }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_valid(host.as_bytes()) => Ok(()),
+        // An address with an authority overrules the header in HTTP/1.1; in HTTP/2 both are there for the same.
+        (Some(host), None) if is_valid(host.as_bytes()) => match authority {
+            Some(authority)
+                if request.version() == Version::HTTP_2
+                    && !authority.eq_ignore_ascii_case(host.as_bytes()) =>
+            {
+                refuse("the Host header differs from the authority")
+            }
+            _ => Ok(()),
+        },
         (Some(_), None) => refuse("the Host header is not a name with or without a port"),
         (Some(_), Some(_)) => refuse("there must be one Host header"),
         // HTTP/2 has an authority of its own, and HTTP/1.0 needs none.

@@ -103,6 +103,11 @@ impl Contract {
         (number, place)
     }
 
+    /// Whether anything is served at this path.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.addresses.iter().any(|address| address.is(path)) || self.pages.contains(&path)
+    }
+
     /// The name of the parameter in an address's path, if it has one.
     pub(crate) fn path_parameter(&self, path: &str) -> Option<&str> {
         let address = self.addresses.iter().find(|address| address.is(path));

@@ -13,10 +13,12 @@ use tracing::{Level, debug, enabled, info, warn};
 use crate::admission::{Admission, Places};
 use crate::authority;
 use crate::contract::{Contract, Place};
+use crate::framing;
 use crate::guard::{Caller, Guard};
 use crate::headers;
 use crate::log_budget::{LogBudget, Verdict};
 use crate::metrics::Requests;
+use crate::moved;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::server::Client;
@@ -53,6 +55,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let arrived = Utc::now();
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
+        framing::check(&request)?;
+        self.guard.check_name(&request)?;
         let (operation, scopes) = match place {
             Place::Operation(operation) => match operation.scopes {
                 Some(scopes) => (operation, scopes),
@@ -91,7 +95,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let answered = match place {
             // Nothing that was not looked up here is routed.
             Place::WrongMethod(allowed) => Err(Problem::wrong_method(allowed)),
-            Place::Nowhere => Err(Problem::nowhere()),
+            Place::Nowhere => moved::answer(&self.contract, &request),
             Place::Operation(operation) => match operation.check_query(&request) {
                 Ok(()) => self.call(request).await,
                 Err(problem) => Err(problem),
@@ -140,7 +144,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         request_id: &HeaderValue,
         cause: Option<&str>,
     ) {
-        if status.is_success() {
+        let is_well = status.is_success() || status.is_redirection();
+        if is_well {
             if !enabled!(Level::DEBUG) {
                 return;
             }
@@ -160,7 +165,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             Some(cause) => {
                 warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
             }
-            None if status.is_success() => {
+            None if is_well => {
                 debug!(%method, path, status = code, elapsed_ms, request_id, "request");
             }
             None => info!(%method, path, status = code, elapsed_ms, request_id, "request"),

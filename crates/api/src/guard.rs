@@ -1,4 +1,4 @@
-//! Who may call what: a request shows its key before anything else of it is looked at.
+//! Who may call what: a request shows its key before anything else of it is looked at, or, without keys, its name.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -9,19 +9,38 @@ use chrono::{DateTime, Utc};
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Addr, Request};
 
+use crate::names::Names;
 use crate::problem::Problem;
 
-/// Lets in who shows a key; everybody, if there are no keys.
+/// What a request needs to be let in.
 #[derive(Debug, Default)]
-pub(crate) struct Guard(Option<Arc<Keyring>>);
+pub(crate) enum Guard {
+    /// A key.
+    Keys(Arc<Keyring>),
+    /// One of these names, as there are no keys.
+    Names(Names),
+    /// Nothing.
+    #[default]
+    Nothing,
+}
 
 /// The key of a request that was let in, if that took one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller(pub(crate) KeyId);
 
 impl Guard {
-    pub(crate) fn new(keyring: Option<Arc<Keyring>>) -> Self {
-        Self(keyring)
+    /// One that asks for keys if there are some, else for names if there are some.
+    pub(crate) fn new(keyring: Option<Arc<Keyring>>, names: Option<Names>) -> Self {
+        let by_name = names.map_or(Self::Nothing, Self::Names);
+        keyring.map_or(by_name, Self::Keys)
+    }
+
+    /// Refuses a request for another name, whatever it is for, if there are no keys.
+    pub(crate) fn check_name(&self, request: &Request) -> Result<(), Problem> {
+        match self {
+            Self::Names(names) => names.check(request),
+            Self::Keys(_) | Self::Nothing => Ok(()),
+        }
     }
 
     /// Lets a request in whose key is good for one of these scopes, and leaves its [`Caller`] with it.
@@ -31,7 +50,7 @@ impl Guard {
         scopes: Scopes,
         now: DateTime<Utc>,
     ) -> Result<(), Problem> {
-        let Some(keyring) = &self.0 else { return Ok(()) };
+        let Self::Keys(keyring) = self else { return Ok(()) };
         let shown = shown(request.headers())?;
         let peer = peer(request);
         let admitted = keyring.admit(shown, scopes, peer, now);

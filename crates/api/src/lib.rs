@@ -10,6 +10,7 @@ mod document;
 mod endpoints;
 mod exposure;
 mod failure;
+mod framing;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -22,7 +23,10 @@ mod keys;
 mod log_budget;
 mod memory;
 mod metrics;
+mod moved;
+mod names;
 mod operations;
+mod page;
 mod predicted;
 mod problem;
 mod readiness;

@@ -41,6 +41,9 @@ pub(crate) struct ProblemDetails {
     status: u16,
     /// What is wrong with this request.
     detail: String,
+    /// A word for programs, where more than one failure has this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// Where the input is invalid, at most 100 places.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<Misfit>>,
@@ -64,6 +67,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Unknown").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            code: None,
             errors: None,
         };
         Self { status, details: Box::new(details), headers: vec![], closes: false, cause: None }
@@ -117,6 +121,12 @@ impl Problem {
     pub(crate) fn wrong_method(allowed: &HeaderValue) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not answer to this method")
             .with(header::ALLOW, allowed.clone())
+    }
+
+    /// Adds the word by which programs tell this failure from others of its status.
+    pub(crate) fn coded(mut self, code: &str) -> Self {
+        self.details.code = Some(code.to_owned());
+        self
     }
 
     /// Adds a header.

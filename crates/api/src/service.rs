@@ -21,6 +21,7 @@ use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
+use crate::names::Names;
 use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
@@ -214,7 +215,7 @@ async fn serve_from(
         turns: Arc::new(Turns::among(store.readers())),
         started: Utc::now(),
     };
-    let routes = routes(endpoints, document, Guard::new(keyring))?;
+    let routes = routes(endpoints, document, Guard::new(keyring, Names::of(&settings.access)))?;
     let stop = async {
         tokio::select! {
             signal = requested(settings, &mut shutdown, &draining) => {

@@ -76,7 +76,7 @@ pub(super) async fn giant_body(run: Run) -> anyhow::Result<Finding> {
 pub(super) async fn endless(socket: String, bytes: usize) -> (String, usize) {
     let Ok(stream) = TcpStream::connect(socket).await else { return Default::default() };
     let (mut reader, mut writer) = stream.into_split();
-    let head = "POST /predict HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     let sending = tokio::spawn(async move {
         let mut sent = 0;

@@ -77,7 +77,7 @@ pub(super) async fn clients_gone(run: Run) -> anyhow::Result<Finding> {
         let body = attempt.body();
         let (path, length) = (attempt.path(), body.len());
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: faults\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         );
         let mut request = format!("{head}{body}").into_bytes();
         if random.random_ratio(1, 4) {

@@ -26,7 +26,11 @@ None contains another. `api key new` makes a key.";
 const REFUSALS: [(&str, &str); 5] = [
     ("400", "The `Authorization` header is given more than once."),
     ("401", "There is no key, or it does not count: it is unknown, has expired or was revoked."),
-    ("403", "The key has none of the scopes that this takes."),
+    (
+        "403",
+        "The key has none of the scopes that this takes. Of a service without keys: the request is for a name that it was not \
+         started with, or comes from a page of such a name or through a proxy (`host_not_allowed`).",
+    ),
     (
         "429",
         "The key has made too many requests, or too many bad keys came from this address. A batch is one request.",
@@ -82,7 +86,8 @@ fn refusal(status: &str, description: &str) -> Value {
         ),
         _ => return response,
     };
-    let header = json!({"description": meaning, "required": true, "schema": schema});
+    // Without keys, 403 is not about scopes.
+    let header = json!({"description": meaning, "required": status != "403", "schema": schema});
     response["headers"] = json!({name: header});
     response
 }

@@ -6,7 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use poem::http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::{Document, TITLE, service};
+use super::{Document, TITLE};
+
+/// Swagger UI, as its makers publish it; `just swagger-ui` takes another version.
+const SWAGGER_UI: &str = include_str!("../../swagger-ui/swagger-ui-bundle.js");
+const ITS_STYLE: &str = include_str!("../../swagger-ui/swagger-ui.css");
 
 /// The page's icon, a record button: a browser that is given none asks for `/favicon.ico`, in vain.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
@@ -30,59 +34,100 @@ pub(crate) struct SwaggerUi {
 impl SwaggerUi {
     /// The page for this document.
     pub(crate) fn of(document: &Document) -> anyhow::Result<Self> {
-        let html = html(document)?;
-        let scripts = hashes(&html, &SCRIPT);
-        let styles = hashes(&html, &STYLE_SHEET);
+        // The page holds the document in a script element, unescaped.
+        ensure!(!document.json.contains("</"), "the document would end the script that holds it");
+        let start = format!(
+            "SwaggerUIBundle({{dom_id: \"#ui\", deepLinking: true, spec: {}}})",
+            document.json
+        );
+        let html = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{TITLE}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n\
+             <style>{ITS_STYLE}</style>\n<style>{STYLE}</style>\n<script>{SWAGGER_UI}</script>\n</head>\n\
+             <body>\n<div id=\"ui\"></div>\n<script>{start}</script>\n</body>\n</html>\n"
+        );
         let policy = format!(
-            "default-src 'none'; script-src{scripts}; style-src{styles}; img-src data:; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src {} {}; style-src {} {}; img-src data:; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            hash(SWAGGER_UI),
+            hash(&start),
+            hash(ITS_STYLE),
+            hash(STYLE),
         );
         Ok(Self { policy: HeaderValue::from_str(&policy)?, html })
     }
 }
 
-fn html(document: &Document) -> anyhow::Result<String> {
-    // The page embeds the document in a script element, unescaped.
-    ensure!(!document.json.contains("</"), "the document would end the script that holds it");
-    let page = service().swagger_ui_html();
-    ensure!(page.contains(&document.generated), "the page does not hold the generated document");
-    // A browser would read, and hash, another end of line.
-    ensure!(!page.contains('\r'), "the page has carriage returns");
-    let page = page.replace(&document.generated, &document.json);
-    let head = format!(
-        "<title>{TITLE}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n<style>{STYLE}</style>"
-    );
-    let page = page.replace("<title>Swagger UI</title>", &head);
-    Ok(page.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1))
+/// The hash of an element's text, as a policy names it.
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// An element whose text is code: how it starts and ends.
-struct Element {
-    start: &'static str,
-    end: &'static str,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
 
-const SCRIPT: Element = Element { start: "<script", end: "</script>" };
-const STYLE_SHEET: Element = Element { start: "<style", end: "</style>" };
+    use serde_json::Value;
 
-/// The hashes of the text in each such element, as a policy lists them.
-fn hashes(page: &str, wanted: &Element) -> String {
-    let mut hashes = String::new();
-    let mut rest = page;
-    // What looks like a start inside of an element is its text.
-    while let Some((at, element)) = [&SCRIPT, &STYLE_SHEET]
-        .into_iter()
-        .filter_map(|element| Some((rest.find(element.start)?, element)))
-        .min_by_key(|(at, _)| *at)
-    {
-        let Some((_attributes, text)) = rest[at..].split_once('>') else { break };
-        let Some((text, after)) = text.split_once(element.end) else { break };
-        if element.start == wanted.start {
-            hashes.push_str(" 'sha256-");
-            hashes.push_str(&STANDARD.encode(Sha256::digest(text)));
-            hashes.push('\'');
-        }
-        rest = after;
+    use super::*;
+
+    fn read(file: &str) -> Vec<u8> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("swagger-ui");
+        std::fs::read(folder.join(file)).unwrap()
     }
-    hashes
+
+    /// A browser would end such an element too early, or read, and hash, another end of line.
+    #[test]
+    fn what_the_page_holds_fits_into_its_elements() {
+        assert!(!SWAGGER_UI.contains("</script") && !ITS_STYLE.contains("</style"));
+        assert!(!SWAGGER_UI.contains('\r') && !ITS_STYLE.contains('\r'));
+    }
+
+    #[test]
+    fn swagger_ui_is_as_it_was_published() {
+        let sums = String::from_utf8(read("SHA256SUMS")).unwrap();
+        let sums: Vec<_> = sums.lines().map(|line| line.split_once("  ").unwrap()).collect();
+        let files: Vec<_> = sums.iter().map(|(_, file)| *file).collect();
+        let expected = [
+            "LICENSE",
+            "NOTICE",
+            "swagger-ui-bundle.js",
+            "swagger-ui-bundle.js.LICENSE.txt",
+            "swagger-ui.css",
+        ];
+        assert_eq!(files, expected);
+        for (sum, file) in sums {
+            let found: String =
+                Sha256::digest(read(file)).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(found, sum, "{file}");
+        }
+    }
+
+    /// `npm audit` looks at the lock file; what the page holds must be what stands there.
+    #[test]
+    fn what_is_audited_is_what_is_served() {
+        let package: Value = serde_json::from_slice(&read("package.json")).unwrap();
+        let lock: Value = serde_json::from_slice(&read("package-lock.json")).unwrap();
+        let listed: BTreeMap<_, _> = package["dependencies"].as_object().unwrap().iter().collect();
+        for (name, version) in &listed {
+            let locked = &lock["packages"][format!("node_modules/{name}")]["version"];
+            assert_eq!(&locked, version, "{name}");
+        }
+        let version = |name: &str| listed[&name.to_owned()].as_str().unwrap();
+        let react = version("react");
+        assert_eq!(react, version("react-dom"));
+        for (said, how_often) in [
+            (format!("PACKAGE_VERSION:\"{}\"", version("swagger-ui-dist")), 1),
+            (format!("DOMPurify.version=\"{}\"", version("dompurify")), 1),
+            (format!("Autolinker.version=\"{}\"", version("autolinker")), 1),
+            (format!("core-js/blob/v{}/LICENSE", version("core-js-pure")), 1),
+            // React says it of itself and of its way into the page.
+            (format!("ersion:\"{react}\""), 1),
+            (format!(".version=\"{react}\""), 1),
+        ] {
+            assert_eq!(SWAGGER_UI.matches(&said).count(), how_often, "{said}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The settings of access: where the keys are, how much they allow, and whether to do without.
 
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -24,7 +25,15 @@ pub struct AccessSettings {
     #[arg(long, env = "KEY_RATE", global = true, value_name = "REQUESTS")]
     pub key_rate: Option<NonZeroU32>,
 
-    /// Listen beyond loopback without keys: whoever reaches the service may predict and read the record
+    /// Without keys: a name under which the service may be reached besides those of this machine; may be given several times
+    ///
+    /// Without keys a request must be for localhost or a loopback address, whatever page or program sends it, and must not come
+    /// through a proxy. Say here under which names a proxy, a notebook or a container reaches the service; in the variable,
+    /// commas stand between them. Whoever can use such a name may predict and read the record.
+    #[arg(long = "allowed-host", env = "ALLOWED_HOST", value_parser = host, value_delimiter = ',', global = true, value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+
+    /// Without keys: listen beyond loopback and under any name; whoever reaches the service may predict and read the record
     #[arg(long, env = "INSECURE", value_parser = BoolishValueParser::new(), global = true)]
     pub insecure: bool,
 }
@@ -59,6 +68,22 @@ pub enum KeyCommand {
     },
 }
 
+fn host(text: &str) -> Result<String, String> {
+    let of_address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = match of_address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            !text.is_empty() && text.bytes().all(of_name)
+        }
+    };
+    if is_host {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("must be a name like notebook.example, without scheme, port or path".to_owned())
+    }
+}
+
 fn name(text: &str) -> Result<String, String> {
     if access::is_name(text) {
         Ok(text.to_owned())
@@ -87,6 +112,18 @@ fn expiry(text: &str) -> Result<DateTime<Utc>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_allowed_host_is_a_name_and_nothing_more() {
+        for (text, name) in [("Notebook.Example", "notebook.example"), ("[FD00::1]", "[fd00::1]")] {
+            assert_eq!(host(text).unwrap(), name);
+        }
+        for refused in
+            ["", "*", "*.example", "https://x", "x:80", "x/", "a@b", "x y", "[x]", "fd00::1", "é"]
+        {
+            assert!(host(refused).is_err(), "{refused}");
+        }
+    }
 
     #[test]
     fn an_expiry_is_a_length_or_a_time_to_come() {
