@@ -8,10 +8,13 @@ mod secret;
 
 mod format;
 mod key_file;
+mod lock;
+mod trusted;
 
 mod failures;
 mod keyring;
 mod rate;
+mod renewal;
 
 mod error;
 
@@ -20,5 +23,6 @@ pub use id::KeyId;
 pub use key::{Key, Order, Standing, is_name};
 pub use key_file::KeyFile;
 pub use keyring::{Change, Keyring, Refusal};
+pub use renewal::Renewal;
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;

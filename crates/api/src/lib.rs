@@ -2,6 +2,7 @@
 
 mod admission;
 mod authority;
+mod clock;
 mod contract;
 #[cfg(test)]
 mod counted;
@@ -34,6 +35,7 @@ mod settings;
 mod shutdown;
 mod stored;
 mod strict;
+mod tasks;
 mod telemetry;
 mod upkeep;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use access::Keyring;
 use anyhow::{Context, bail};
-use chrono::Utc;
+
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
 use storage::{Store, Upkeep};
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -23,7 +23,8 @@ use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
-use crate::{Document, Settings, exposure, keys, upkeep};
+use crate::tasks::Tasks;
+use crate::{Document, Settings, clock, exposure, keys, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -144,7 +145,7 @@ async fn serve_from(
     located: &Located,
     model: Arc<Model>,
     document: &Document,
-    server: Server,
+    mut server: Server,
     keyring: Option<Arc<Keyring>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -166,11 +167,13 @@ async fn serve_from(
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
     let looks = Arc::new(RecordLooks::default());
-    let mut beside = JoinSet::new();
-    beside.spawn(upkeep::keep_on(upkeep));
-    beside.spawn(Arc::clone(&looks).watch(store.clone()));
+    let mut tasks = Tasks::default();
+    server.renew_certificate(&mut tasks);
+    tasks.spawn("upkeep", move || upkeep::keep_on(upkeep.clone()));
+    let (looking, looked_at) = (Arc::clone(&looks), store.clone());
+    tasks.spawn("record", move || Arc::clone(&looking).watch(looked_at.clone()));
     if let Some(keyring) = keyring.clone() {
-        beside.spawn(keys::watch(keyring));
+        tasks.spawn("keys", move || keys::watch(Arc::clone(&keyring)));
     }
     let metrics = Metrics::new(
         &Contract::of(document, PAGES)?,
@@ -182,6 +185,8 @@ async fn serve_from(
             pools,
             record: looks,
             certificate: server.certificate(),
+            keyring: keyring.clone(),
+            restarts: tasks.restarts(),
         },
     );
     info!("model {}", model.version());
@@ -198,7 +203,7 @@ async fn serve_from(
         spool: spool.clone(),
         draining: Arc::clone(&draining),
         metrics: Arc::new(metrics),
-        started: Utc::now(),
+        started: clock::now(),
     };
     let routes = routes(endpoints, document, Guard::new(keyring))?;
     let stop = async {
@@ -214,7 +219,7 @@ async fn serve_from(
         bail!("the recorder ended before it was asked to");
     }
     recorder.close(GRACE_IN_DOUBT).await;
-    beside.shutdown().await;
+    tasks.shut_down().await;
     store.close();
     if let Some(spool) = spool {
         spool.close().await;
