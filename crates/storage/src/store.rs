@@ -55,7 +55,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn reading_from(self, replica: &Database) -> Result<Self, Error> {
-        let readers = Readers::new(session::readers(replica, number_of_readers())?);
+        let readers = Readers::new(session::readers_of_replica(replica, number_of_readers())?);
         Ok(Self { replica: Some(Arc::new(readers)), ..self })
     }
 
