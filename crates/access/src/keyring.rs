@@ -243,6 +243,17 @@ impl Keyring {
         if entry.key.scopes.meet(scopes) { Ok(key) } else { Err(Refusal::Scope { key }) }
     }
 
+    /// Counts the rows of a batch that this key has sent, or says how long to wait until it may come.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key has sent too many rows for its rate.
+    pub fn count_rows(&self, key: KeyId, rows: usize) -> Result<(), Duration> {
+        let rate = self.read().entries.get(&key).and_then(|entry| entry.rate.clone());
+        let rows = u32::try_from(rows).ok().and_then(NonZeroU32::new);
+        rate.zip(rows).map_or(Ok(()), |(rate, rows)| rate.count_rows(rows))
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,7 @@ mod lock;
 mod trusted;
 
 mod failures;
+mod kept_answers;
 mod keyring;
 mod rate;
 mod renewal;
@@ -20,6 +21,7 @@ mod error;
 
 pub use error::Error;
 pub use id::KeyId;
+pub use kept_answers::KeptAnswers;
 pub use key::{Key, Order, Standing, is_name};
 pub use key_file::KeyFile;
 pub use keyring::{Change, Keyring, Refusal};

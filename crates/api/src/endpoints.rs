@@ -24,6 +24,7 @@ pub(crate) use predictions::PredictionsApi;
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::quotas::Quotas;
 
 /// What the operations share.
 #[derive(Debug, Clone)]
@@ -36,6 +37,7 @@ pub(crate) struct Endpoints {
     /// Whether the service is about to stop, and wants no more requests.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) quotas: Arc<Quotas>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

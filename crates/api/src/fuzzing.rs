@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::Utc;
@@ -21,6 +22,7 @@ use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, Recording, Sources};
 use crate::problem::Problem;
+use crate::quotas::Quotas;
 use crate::routes::{PAGES, routes};
 use crate::scalar::{Id, Timestamp};
 use crate::schema;
@@ -61,6 +63,8 @@ impl Away {
             pools: Vec::new(),
             record: Arc::default(),
             certificate: None,
+            keyring: None,
+            restarts: Vec::new(),
         };
         let metrics = Arc::new(Metrics::new(&Contract::of(&document, PAGES)?, sources));
         let endpoints = Endpoints {
@@ -70,6 +74,7 @@ impl Away {
             spool: None,
             draining: Arc::default(),
             metrics,
+            quotas: Arc::new(Quotas::new(None, u64::MAX, Duration::from_secs(86_400))),
             started: Utc::now(),
         };
         let routes = routes(endpoints, &document, Guard::default())?.boxed();

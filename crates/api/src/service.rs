@@ -20,11 +20,12 @@ use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
+use crate::quotas::Quotas;
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
 use crate::tasks::Tasks;
-use crate::{Document, Settings, clock, exposure, keys, upkeep};
+use crate::{Document, Settings, clock, exposure, keys, role, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -159,6 +160,7 @@ async fn serve_from(
             return Ok(());
         }
     }
+    role::look(settings, &store).await;
     let writer = store.writer()?;
     let spool = open_spool(settings).await?;
     let pools = vec![("readers", store.connections()), ("writers", writer.connections())];
@@ -203,6 +205,11 @@ async fn serve_from(
         spool: spool.clone(),
         draining: Arc::clone(&draining),
         metrics: Arc::new(metrics),
+        quotas: Arc::new(Quotas::new(
+            keyring.clone(),
+            settings.record.idempotency_bytes,
+            settings.record.idempotency_ttl,
+        )),
         started: clock::now(),
     };
     let routes = routes(endpoints, document, Guard::new(keyring))?;
