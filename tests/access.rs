@@ -10,6 +10,7 @@ mod refusals;
 mod renewal;
 mod room;
 mod timing;
+mod trust;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The record is cut into partitions by time: made ahead, dropped when they are old enough, and otherwise not noticed.
 
+mod clocks;
 mod retention;
 mod upgrade;
 

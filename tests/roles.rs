@@ -86,6 +86,11 @@ async fn the_record_is_append_only_to_the_service() {
         "update prediction set iris_class = 1",
         "update truth set iris_class = 1",
         "update idempotency_key set answer = ''",
+        "insert into truth select id, 1 from prediction",
+        "select lo_from_bytea(0, 'mine')",
+        "select lo_create(0)",
+        "select lowrite(0, 'mine')",
+        "create temporary table mine (id int)",
         "insert into refinery_schema_history select 99, '', '', ''",
         "create table mine (id int)",
         "create view mine as select 1",
@@ -127,9 +132,65 @@ async fn a_reader_reads_and_nothing_else() {
         "drop table prediction",
         "create table mine (id int)",
         "select * from idempotency_key",
+        "select lo_from_bytea(0, 'mine')",
+        "select lo_creat(0)",
+        "create temporary table mine (id int)",
     ] {
         check_refused(&reader, statement).await;
     }
+}
+
+/// A role may change its own settings, and no privilege takes that away.
+#[tokio::test]
+async fn what_the_writer_sets_for_itself_stops_nobody() {
+    let postgres = OwnPostgres::start().await;
+    make_roles(&postgres);
+    service(&postgres).await.stop().await;
+    let writer = connect(&postgres, WRITER).await;
+    for setting in [
+        "default_transaction_read_only = on",
+        "default_transaction_isolation = serializable",
+        "statement_timeout = '1ms'",
+        "lock_timeout = '1ms'",
+        "idle_session_timeout = '1ms'",
+        "idle_in_transaction_session_timeout = '1ms'",
+        "exit_on_error = on",
+        "synchronous_commit = off",
+        "local_preload_libraries = 'nothing_of_this_name'",
+    ] {
+        writer.batch_execute(&format!("alter role {WRITER} set {setting}")).await.unwrap();
+    }
+    let mut service = service(&postgres).await;
+    let line = service.log().wait_for("has settings of its own").await;
+    assert!(line.contains(WRITER) && line.contains("reset"), "{line}");
+    let lines = service.log().lines().join("\n");
+    assert!(lines.contains("default_transaction_read_only=on"), "{lines}");
+    let id = service.predict(&flower()).await["id"].as_str().unwrap().to_owned();
+    let batch = serde_json::json!({ "instances": vec![flower(); 5_000] });
+    assert_eq!(service.post("/predict/batch", &batch).send().await.unwrap().status(), 200);
+    service.get_json(&format!("/predictions/{id}")).await;
+    assert_eq!(service.get("/health/ready").await.status(), 200);
+}
+
+/// With two users the first should be one that may do less; it is said if it is not.
+#[tokio::test]
+async fn a_service_that_can_change_the_record_says_so() {
+    let postgres = OwnPostgres::start().await;
+    make_roles(&postgres);
+    let lines = async |user: &str| {
+        let mut command = Service::command();
+        command.env("DATABASE_URL", url(&postgres, user));
+        command.env("MAINTENANCE_DATABASE_URL", url(&postgres, MIGRATOR));
+        let mut service = Service::spawn(command, false).await;
+        let lines = service.log().lines();
+        lines.into_iter().filter(|line| line.contains("change and remove")).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(WRITER).await, Vec::<String>::new());
+    let owner = lines(MIGRATOR).await.join("");
+    assert!(owner.contains("WARN") && owner.contains("owns the tables"), "{owner}");
+    let (_, superuser) = postgres.url().split_once("://").unwrap();
+    let superuser = lines(superuser.split('@').next().unwrap()).await.join("");
+    assert!(superuser.contains("WARN") && superuser.contains("is a superuser"), "{superuser}");
 }
 
 #[tokio::test]

@@ -21,6 +21,22 @@ begin;
 -- Nobody makes anything here but the migrator.
 revoke all on schema public from public;
 revoke all on database :"DBNAME" from public;
+-- Large objects are files on the disk that everybody may write, in read-only transactions too.
+do $$
+declare
+    name regprocedure;
+begin
+    for name in
+        select oid from pg_proc
+        where pronamespace = 'pg_catalog'::regnamespace and proname ~ '^(lo_|lowrite$|loread$|be_lo_)'
+    loop
+        execute format('revoke execute on function %s from public', name);
+    end loop;
+exception when insufficient_privilege then
+    raise warning 'only a superuser can revoke the functions for large objects: who may connect can fill the disk with them';
+end
+$$;
+
 grant connect on database :"DBNAME" to onrecord_migrator, onrecord_writer, onrecord_reader;
 grant usage, create on schema public to onrecord_migrator;
 grant usage on schema public to onrecord_writer, onrecord_reader;
@@ -59,12 +75,16 @@ do $$
 declare
     name text;
 begin
-    foreach name in array array['raw_data', 'prediction', 'truth', 'idempotency_key'] loop
+    foreach name in array array['raw_data', 'prediction', 'idempotency_key'] loop
         -- Before the first migration there is nothing to grant; the last of them will do it.
         if to_regclass(name) is not null then
             execute format('grant insert on %I to onrecord_writer', name);
         end if;
     end loop;
+    -- The service has no way to say what turned out to be right.
+    if to_regclass('truth') is not null then
+        revoke insert on truth from onrecord_writer;
+    end if;
     if to_regclass('idempotency_key') is not null then
         revoke select on idempotency_key from onrecord_reader;
     end if;
@@ -77,6 +97,8 @@ alter role onrecord_writer set statement_timeout = '1500ms';
 alter role onrecord_writer set lock_timeout = '1200ms';
 alter role onrecord_writer set idle_in_transaction_session_timeout = '10s';
 alter role onrecord_writer set plan_cache_mode = force_generic_plan;
+-- A role may change its own settings and its own password; nothing takes that away. So this is a reminder for the reader,
+-- whom the grants above keep from writing, and the service tells its sessions itself what it needs.
 alter role onrecord_reader set default_transaction_read_only = on;
 
 commit;

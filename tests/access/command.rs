@@ -1,7 +1,9 @@
 //! `api key …`.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use super::{id, keys_in, new_key, run_key};
 use crate::support::Service;
@@ -60,7 +62,8 @@ fn keys_made_at_once_are_all_kept() {
     assert_eq!((secrets.len(), keys_in(&file)), (8, 8));
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(secrets.iter().all(|secret| text.contains(id(secret))), "{text}");
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    // The file and its lock, and nothing that was half written.
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -83,6 +86,44 @@ fn keys_are_listed_without_their_hashes_and_can_be_revoked() {
     for unknown in ["00000000", "x"] {
         assert!(!run_key(&file, &["revoke", unknown]).status.success());
     }
+}
+
+/// Whoever can open a file or a directory can hold its lock: those of the key file and its directory are no locks of ours.
+#[test]
+fn a_key_is_revoked_whoever_holds_the_directory_and_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys.toml");
+    let secret = new_key(&file, &["--scope", "read"]);
+    let held = [directory.path(), &file].map(|path| File::open(path).unwrap());
+    for file in &held {
+        file.lock().unwrap();
+    }
+    let revoked = run_key(&file, &["revoke", id(&secret)]);
+    assert!(revoked.status.success(), "{revoked:?}");
+    let lock = std::fs::metadata(directory.path().join(".keys.toml.lock")).unwrap();
+    assert_eq!(lock.permissions().mode() & 0o777, 0o600, "nobody else can open it");
+}
+
+#[test]
+fn a_lock_that_is_held_is_named_and_waited_for_five_seconds() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys.toml");
+    let secret = new_key(&file, &["--scope", "read"]);
+    let lock = directory.path().join(".keys.toml.lock");
+    let held = File::open(&lock).unwrap();
+    held.lock().unwrap();
+    for arguments in [&["revoke", id(&secret)][..], &["new", "--scope", "read"]] {
+        let started = Instant::now();
+        let refused = run_key(&file, arguments);
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{told}");
+        let name = lock.to_str().unwrap();
+        assert!(told.starts_with("waiting for another process, which holds the lock"), "{told}");
+        assert!(told.matches(name).count() >= 2 && told.contains("fuser"), "{told}");
+    }
+    drop(held);
+    assert!(run_key(&file, &["revoke", id(&secret)]).status.success());
 }
 
 #[test]

@@ -39,6 +39,58 @@ async fn a_key_may_be_used_as_often_as_its_rate_says() {
     eventually("the key may be used again, for a batch too", again).await;
 }
 
+/// A batch is one request, and its rows are counted as well: a hundred for each request of the rate.
+#[tokio::test]
+async fn the_rows_of_batches_have_a_rate_too() {
+    let mut keyed = Keyed::start().await;
+    let slow = keyed.key(&["--scope", "predict", "--rate", "5"]).await;
+    let quick = keyed.key(&["--scope", "predict"]).await;
+    let batch = |rows| serde_json::json!({"instances": vec![flower(); rows]});
+    let [large, small] = [10_000, 4_000].map(batch);
+    let send = async |secret: &str, batch| {
+        let request = keyed.service.post("/predict/batch", batch).bearer_auth(secret);
+        keyed.answer(request).await
+    };
+    assert_eq!(send(&slow, &large).await.status, 200, "the largest batch may come once");
+    let refused = send(&slow, &small).await;
+    let problem = refused.problem("too many rows", 429);
+    assert!(problem["detail"].as_str().unwrap().contains("too many rows"), "{problem}");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((2..=8).contains(&wait), "4,000 rows at 500 a second: {wait}");
+    // Single rows are requests, and another key has its own limit, or none.
+    assert_eq!(keyed.answer(keyed.predict(&slow)).await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(send(&quick, &large).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_answers_that_are_kept_for_a_caller_are_bounded() {
+    let mut keyed = Keyed::start_with([("IDEMPOTENCY_BYTES", "10000000")]).await;
+    let [one, other] = [keyed.master_key().await, keyed.master_key().await];
+    let batch = serde_json::json!({"instances": vec![flower(); 10_000]});
+    let send = async |secret: &str, key: Option<&str>| {
+        let mut request = keyed.service.post("/predict/batch", &batch).bearer_auth(secret);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        keyed.answer(request).await
+    };
+    for key in ["a", "b"] {
+        assert_eq!(send(&one, Some(key)).await.status, 200, "{key}");
+    }
+    let refused = send(&one, Some("c")).await;
+    let problem = refused.problem("too many answers", 429);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("without an Idempotency-Key"),
+        "{problem}"
+    );
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 60);
+    // Without a key for the request nothing is kept, and another caller has room of its own.
+    assert_eq!(send(&one, None).await.status, 200);
+    assert_eq!(send(&other, Some("a")).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_request_too_many_is_refused_before_its_body_is_looked_at() {
     let mut keyed = Keyed::start_with([("KEY_RATE", "1")]).await;

@@ -19,7 +19,8 @@ async fn aged(days: i64) -> (TestDatabase, Client, [Uuid; 2]) {
         let first = &suffixes(&sql, table).await[0];
         let anew = format!(
             "alter table {table} detach partition {table}{first};
-             alter table {table} attach partition {table}{first} for values from (minvalue) to ('{end}')"
+             alter table {table}{first} rename to {table}_20190101;
+             alter table {table} attach partition {table}_20190101 for values from (minvalue) to ('{end}')"
         );
         sql.batch_execute(&anew).await.unwrap();
     }

@@ -28,7 +28,17 @@ fn endings(of: &str) -> &'static [&'static str] {
 
 impl Scrape {
     pub(crate) async fn of(service: &Service) -> Self {
-        let answer = Answer::read(service.get("/metrics").await).await;
+        Self::answered(service.get("/metrics").await).await
+    }
+
+    /// The same of a service with keys, to which this secret is shown.
+    pub(crate) async fn with(service: &Service, secret: &str) -> Self {
+        let request = service.client.get(service.url("/metrics")).bearer_auth(secret);
+        Self::answered(request.send().await.unwrap()).await
+    }
+
+    async fn answered(response: reqwest::Response) -> Self {
+        let answer = Answer::read(response).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         assert_eq!(answer.header("content-type"), content_type);

@@ -132,6 +132,23 @@ async fn what_is_not_new_enough_or_not_tls_at_all_is_refused() {
 }
 
 #[tokio::test]
+async fn a_private_key_that_everybody_can_read_is_reported() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (authority, database) = (Authority::new(), TestDatabase::create().await);
+    let files = authority.issue("localhost");
+    let mode = |mode| std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(mode));
+    let reported = |log: Vec<String>| log.iter().any(|line| line.contains("the private key"));
+    mode(0o640).unwrap();
+    let mut service = start(&database, &files).await;
+    assert!(!reported(service.log().lines()));
+    // It is looked at again whenever it changes.
+    mode(0o644).unwrap();
+    let line = service.log().wait_for("the private key").await;
+    assert!(line.contains(files.key()) && line.contains("chmod"), "{line}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_is_refused_before_a_database_is_created() {
     let authority = Authority::new();
     let (one, two) = (authority.issue("localhost"), authority.issue("localhost"));

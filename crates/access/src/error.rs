@@ -27,6 +27,28 @@ pub enum Error {
         limit: u64,
     },
 
+    /// Others than root and this user can change what the keys are read from, and so let themselves in.
+    #[error("{} is not safe to read keys from: {problem}", path.display())]
+    Untrusted {
+        /// The key file, or a directory or link on the way to it.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+
+    /// Another process holds the lock of those who change the key file.
+    #[error(
+        "another process has held the lock {} for {} s, so nothing was changed; `fuser {}` names the process. Without \
+         the lock, edit {}: a key counts no more once its table has a line like revoked = \"2026-01-31T12:00:00Z\"",
+        path.display(), crate::lock::PATIENCE.as_secs(), path.display(), keys.display()
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The key file.
+        keys: PathBuf,
+    },
+
     /// Something in the key file is not as it must be.
     #[error("{}, line {line}: {what}", path.display())]
     Misfit {
@@ -41,6 +63,13 @@ pub enum Error {
     /// The key file is not read in time.
     #[error("{} is not read in time", path.display())]
     Slow {
+        /// The key file.
+        path: PathBuf,
+    },
+
+    /// The task that looks at the key file has ended or panicked.
+    #[error("nothing looks at {} at the moment", path.display())]
+    Unwatched {
         /// The key file.
         path: PathBuf,
     },
@@ -60,6 +89,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The refusal of a file or directory that others than its owner may write to.
+    pub(crate) fn open_to_others(path: &std::path::Path) -> Self {
+        let problem = format!(
+            "others than its owner can write to it, and so let themselves in; chmod go-w {}",
+            path.display()
+        );
+        Self::Untrusted { path: path.to_owned(), problem }
+    }
+
     /// A failure to do `action` to the file or directory `path`.
     pub(crate) fn file(
         action: &'static str,

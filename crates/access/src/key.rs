@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::{KeyId, Scopes};
 
 /// A key, as it stands in the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     /// Its name in secrets and logs.
     pub id: KeyId,

@@ -1,15 +1,18 @@
 //! The file that keys stand in.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SubsecRound, Utc};
+use nix::fcntl::OFlag;
 use tempfile::NamedTempFile;
 
 use crate::format::{self, Misfit};
+use crate::lock::Lock;
+use crate::trusted;
 use crate::{Error, Key, KeyId, Order, Secret};
 
 /// The largest key file, in bytes: some ten thousand keys.
@@ -19,13 +22,21 @@ const LARGEST: u64 = 4 << 20;
 #[derive(Debug, Clone)]
 pub struct KeyFile {
     path: PathBuf,
+    /// Hears of the lock that a change waits for.
+    waiting: fn(&Path),
 }
 
 impl KeyFile {
     /// The file at this path, which may not exist yet.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), waiting: |_lock| {} }
+    }
+
+    /// The same file; a change that waits for the lock of another process tells `waiting` the path of that lock.
+    #[must_use]
+    pub fn telling(self, waiting: fn(&Path)) -> Self {
+        Self { waiting, ..self }
     }
 
     /// The path.
@@ -41,16 +52,6 @@ impl KeyFile {
     /// Fails if it cannot be read, or holds something else than keys.
     pub fn keys(&self) -> Result<Vec<Key>, Error> {
         self.parse(&self.text()?)
-    }
-
-    /// Whether others than its owner may change it, and so let themselves in.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the system does not say.
-    pub fn others_may_write(&self) -> Result<bool, Error> {
-        let metadata = fs::metadata(&self.path).map_err(Error::file("look at", &self.path))?;
-        Ok(metadata.mode() & 0o022 != 0)
     }
 
     /// Makes a key and adds it; makes the file if there is none.
@@ -79,7 +80,7 @@ impl KeyFile {
     ///
     /// Fails if there is no such key, or the file cannot be read or replaced.
     pub fn revoke(&self, id: KeyId, now: DateTime<Utc>) -> Result<(), Error> {
-        if !fs::exists(&self.path).map_err(Error::file("look at", &self.path))? {
+        if trusted::resolve(&self.path)?.file.is_none() {
             return Err(Error::NoSuchKey { id, path: self.path.clone() });
         }
         self.change(|text, _keys| {
@@ -88,15 +89,21 @@ impl KeyFile {
         })
     }
 
-    /// What stands in it.
+    /// What stands in it, if nobody can have written it but root and this user.
     pub(crate) fn text(&self) -> Result<String, Error> {
         let not_one = || Error::NotAKeyFile { path: self.path.clone(), limit: LARGEST };
         // Looked at before it is opened: opening a pipe waits for somebody to write.
-        let metadata = fs::metadata(&self.path).map_err(Error::file("read", &self.path))?;
-        if !metadata.is_file() {
+        let place = trusted::resolve(&self.path)?;
+        let found = place.file.ok_or_else(|| {
+            Error::file("look at", &self.path)(io::Error::from(io::ErrorKind::NotFound))
+        })?;
+        if !found.is_file() {
             return Err(not_one());
         }
-        let file = File::open(&self.path).map_err(Error::file("read", &self.path))?;
+        trusted::check_file(&place.path, &found)?;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+        let file = options.open(&place.path).map_err(Error::file("read", &self.path))?;
         let mut bytes = Vec::new();
         file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Error::file("read", &self.path))?;
         if bytes.len() as u64 > LARGEST {
@@ -124,30 +131,17 @@ impl KeyFile {
         change: impl FnOnce(&str, &[Key]) -> Result<(String, T), Error>,
     ) -> Result<T, Error> {
         // Where the file itself is, if this is a link to it.
-        let path = match fs::canonicalize(&self.path) {
-            Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
-            Err(error) => return Err(Error::file("look at", &self.path)(error)),
-        };
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        // The directory, because the file is replaced by another; freed when it is closed.
-        let lock = File::open(directory).map_err(Error::file("open", directory))?;
-        lock.lock().map_err(Error::file("lock", directory))?;
-
-        let existing = match fs::metadata(&path) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::file("look at", &path)(error)),
-        };
+        let path = trusted::resolve(&self.path)?.path;
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let _lock = Lock::take(&path, self.waiting)?;
+        let existing = trusted::resolve(&path)?.file;
         let text = if existing.is_some() { self.text()? } else { String::new() };
         let (text, made) = change(&text, &self.parse(&text)?)?;
         // What cannot be read again would lock everybody out.
         self.parse(&text)?;
         replace(&path, directory, existing.as_ref(), &text).map_err(Error::file("write", &path))?;
-        lock.sync_all().map_err(Error::file("flush", directory))?;
+        let flushed = File::open(directory).and_then(|directory| directory.sync_all());
+        flushed.map_err(Error::file("flush", directory))?;
         Ok(made)
     }
 }

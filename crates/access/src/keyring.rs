@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::failures::Failures;
 use crate::rate::Rate;
 use crate::secret::{self, id_in};
-use crate::{Error, Key, KeyFile, KeyId, Scopes, Standing};
+use crate::{Error, Key, KeyFile, KeyId, Renewal, Scopes, Standing};
 
 /// For how long keys count after their file could be read no more: editors write it in two steps.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,6 +32,8 @@ struct State {
     /// The hash of the text that they were read from.
     text: Digest,
     broken: Option<Broken>,
+    /// When the file could last be read.
+    read_at: Instant,
 }
 
 struct Entry {
@@ -86,12 +88,12 @@ pub enum Refusal {
 pub enum Change {
     /// Nothing.
     None,
-    /// There are other keys now, so many.
-    Renewed(usize),
+    /// There are other keys now.
+    Renewed(Renewal),
     /// The file cannot be read; soon nobody is let in.
     Broken(Error),
-    /// It can be read again, and holds so many keys.
-    Mended(usize),
+    /// It can be read again.
+    Mended(Renewal),
 }
 
 impl Keyring {
@@ -101,7 +103,8 @@ impl Keyring {
     ///
     /// Fails if the file cannot be read, or holds something else than keys.
     pub fn open(file: KeyFile, rate: Option<NonZeroU32>) -> Result<Self, Error> {
-        let state = State { entries: HashMap::new(), text: Digest::NOBODYS, broken: None };
+        let read_at = Instant::now();
+        let state = State { entries: HashMap::new(), text: Digest::NOBODYS, broken: None, read_at };
         let ring = Self { file, rate, failures: Failures::new(), state: RwLock::new(state) };
         match ring.renew(ring.look(), Instant::now()) {
             Change::Broken(error) => Err(error),
@@ -119,6 +122,12 @@ impl Keyring {
     #[must_use]
     pub fn len(&self) -> usize {
         self.read().entries.len()
+    }
+
+    /// When the file could last be read: every second, unless something is wrong with it or with those who look at it.
+    #[must_use]
+    pub fn read_at(&self) -> Instant {
+        self.read().read_at
     }
 
     /// Whether there is no key, so that nobody is let in.
@@ -156,15 +165,19 @@ impl Keyring {
             }
             Ok((hash, keys)) => {
                 let mended = state.broken.take().is_some();
+                state.read_at = now;
                 let renewed = keys.is_some();
+                let mut renewal = Renewal { keys: state.entries.len(), ..Renewal::default() };
                 if let Some(keys) = keys {
+                    let before = state.entries.values().map(|entry| &entry.key);
+                    renewal = Renewal::of(before, &keys, |id| Some(&state.entries.get(&id)?.key));
                     let entries = keys.into_iter().map(|key| (key.id, self.entry(key, &state)));
                     state.entries = entries.collect();
                     state.text = hash;
                 }
-                match state.entries.len() {
-                    keys if mended => Change::Mended(keys),
-                    keys if renewed => Change::Renewed(keys),
+                match renewal {
+                    renewal if mended => Change::Mended(renewal),
+                    renewal if renewed => Change::Renewed(renewal),
                     _ => Change::None,
                 }
             }
@@ -228,6 +241,17 @@ impl Keyring {
             rate.count().map_err(|wait| Refusal::TooFast { key, wait })?;
         }
         if entry.key.scopes.meet(scopes) { Ok(key) } else { Err(Refusal::Scope { key }) }
+    }
+
+    /// Counts the rows of a batch that this key has sent, or says how long to wait until it may come.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key has sent too many rows for its rate.
+    pub fn count_rows(&self, key: KeyId, rows: usize) -> Result<(), Duration> {
+        let rate = self.read().entries.get(&key).and_then(|entry| entry.rate.clone());
+        let rows = u32::try_from(rows).ok().and_then(NonZeroU32::new);
+        rate.zip(rows).map_or(Ok(()), |(rate, rows)| rate.count_rows(rows))
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {

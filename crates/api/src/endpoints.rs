@@ -24,6 +24,7 @@ pub(crate) use predictions::PredictionsApi;
 
 use crate::metrics::Metrics;
 use crate::problem::Problem;
+use crate::quotas::Quotas;
 use crate::readiness::Readiness;
 use crate::turns::Turns;
 
@@ -42,6 +43,7 @@ pub(crate) struct Endpoints {
     pub(crate) readiness: Arc<Readiness>,
     /// Whose turn it is to read.
     pub(crate) turns: Arc<Turns>,
+    pub(crate) quotas: Arc<Quotas>,
     /// When the service started.
     pub(crate) started: DateTime<Utc>,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::Utc;
@@ -21,6 +22,7 @@ use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, Recording, Sources};
 use crate::problem::Problem;
+use crate::quotas::Quotas;
 use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
 use crate::scalar::{Id, Timestamp};
@@ -62,6 +64,8 @@ impl Away {
             pools: Vec::new(),
             record: Arc::default(),
             certificate: None,
+            keyring: None,
+            restarts: Vec::new(),
         };
         let metrics = Arc::new(Metrics::new(&Contract::of(&document, PAGES)?, sources));
         let endpoints = Endpoints {
@@ -73,6 +77,7 @@ impl Away {
             metrics,
             readiness: Arc::new(Readiness::fit()),
             turns: Arc::new(Turns::among(1)),
+            quotas: Arc::new(Quotas::new(None, u64::MAX, Duration::from_secs(86_400))),
             started: Utc::now(),
         };
         let routes = routes(endpoints, &document, Guard::default())?.boxed();

@@ -129,7 +129,7 @@ fn refused(refusal: &Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
 }
 
 /// 429: try again after this time, in whole seconds.
-fn too_many(detail: &str, wait: Duration) -> Problem {
+pub(crate) fn too_many(detail: &str, wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
         .with(header::RETRY_AFTER, seconds.max(1).into())

@@ -1,15 +1,16 @@
 //! The keys that count: read at the start, looked at every second; and the commands that change them.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use access::{Change, Error, KeyFile, Keyring, Order};
+use access::{Change, Error, KeyFile, KeyId, Keyring, Order, Renewal};
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::settings::{AccessSettings, KeyCommand};
 
@@ -23,19 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn open(settings: &AccessSettings) -> anyhow::Result<Option<Arc<Keyring>>> {
     let Some(path) = &settings.api_keys_file else { return Ok(None) };
     let file = KeyFile::at(path);
-    if file.others_may_write().context("the keys cannot be used")? {
-        warn!(
-            "{} can be changed by others than its owner, who so let themselves in",
-            path.display()
-        );
-    }
     let keyring = Keyring::open(file, settings.key_rate).context("the keys cannot be used")?;
     info!(keys = keyring.len(), "only who shows a key of {} is let in", path.display());
     Ok(Some(Arc::new(keyring)))
 }
 
 /// Looks at the file every second, for ever.
+///
+/// When this ends all the same, nobody is let in two seconds later: else a key could not be revoked any more.
 pub(crate) async fn watch(keyring: Arc<Keyring>) {
+    let _unwatched = Unwatched(Arc::clone(&keyring));
     let mut look = interval(LOOKING);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -50,24 +48,63 @@ pub(crate) async fn watch(keyring: Arc<Keyring>) {
                 looking.await
             }
         };
-        // A look that panicked is none; the next will tell.
-        if let Ok(looked) = looked {
-            tell(&keyring, keyring.renew(looked, Instant::now()));
-        }
+        // A look that panicked has seen nothing.
+        let looked = looked.unwrap_or_else(|_panic| Err(unwatched(&keyring)));
+        tell(&keyring, keyring.renew(looked, Instant::now()));
     }
+}
+
+/// Has the keys count no more when it is dropped, until somebody looks at the file again.
+struct Unwatched(Arc<Keyring>);
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        self.0.renew(Err(unwatched(&self.0)), Instant::now());
+    }
+}
+
+fn unwatched(keyring: &Keyring) -> Error {
+    Error::Unwatched { path: keyring.file().path().to_owned() }
 }
 
 fn tell(keyring: &Keyring, change: Change) {
     let path = keyring.file().path().display();
     match change {
         Change::None => {}
-        Change::Renewed(keys) => info!(keys, "there are other keys in {path}"),
-        Change::Mended(keys) => info!(keys, "the keys in {path} can be read again"),
+        Change::Renewed(renewal) => {
+            let Renewal { keys, came, went, changed } = renewal;
+            let [came, went, changed] = [came, went, changed].map(|ids| named(&ids));
+            info!(keys, came, went, changed, "there are other keys in {path}");
+        }
+        Change::Mended(renewal) => {
+            let Renewal { keys, came, went, changed } = renewal;
+            let [came, went, changed] = [came, went, changed].map(|ids| named(&ids));
+            info!(keys, came, went, changed, "the keys in {path} can be read again");
+        }
         Change::Broken(cause) => error!(
             error = &cause as &dyn std::error::Error,
             "the keys cannot be read; in two seconds nobody is let in until they can"
         ),
     }
+}
+
+/// The first of these keys, and how many more there are.
+fn named(ids: &[KeyId]) -> String {
+    const MOST: usize = 20;
+    let mut names: Vec<_> = ids.iter().take(MOST).map(ToString::to_string).collect();
+    if ids.len() > MOST {
+        names.push(format!("and {} more", ids.len() - MOST));
+    }
+    names.join(" ")
+}
+
+/// Tells who runs a command what it waits for.
+fn waiting(lock: &Path) {
+    let _ = writeln!(
+        std::io::stderr(),
+        "waiting for another process, which holds the lock {}",
+        lock.display()
+    );
 }
 
 /// Carries out a command about keys.
@@ -77,7 +114,8 @@ fn tell(keyring: &Keyring, change: Change) {
 /// Fails if no file is given, or it cannot be read or changed.
 pub fn key(command: KeyCommand, settings: &AccessSettings) -> anyhow::Result<()> {
     let path = settings.api_keys_file.as_ref();
-    let file = KeyFile::at(path.context("--api-keys-file must say which file the keys are in")?);
+    let path = path.context("--api-keys-file must say which file the keys are in")?;
+    let file = KeyFile::at(path).telling(waiting);
     let path = file.path().display();
     let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
     match command {

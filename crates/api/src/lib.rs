@@ -2,6 +2,7 @@
 
 mod admission;
 mod authority;
+mod clock;
 mod contract;
 #[cfg(test)]
 mod counted;
@@ -29,8 +30,10 @@ mod operations;
 mod page;
 mod predicted;
 mod problem;
+mod quotas;
 mod readiness;
 mod request_id;
+mod role;
 mod routes;
 mod scalar;
 mod schema;
@@ -41,6 +44,7 @@ mod shares;
 mod shutdown;
 mod stored;
 mod strict;
+mod tasks;
 mod telemetry;
 mod turns;
 mod upkeep;

@@ -7,14 +7,17 @@ mod certificate;
 mod connections;
 mod exposition;
 mod identity;
+mod keys;
 mod process;
 mod record;
 mod recording;
 mod requests;
 mod spooled;
+mod tasks;
 
 use std::sync::Arc;
 
+use access::Keyring;
 use inference::Model;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
@@ -24,6 +27,7 @@ use storage::Connections;
 
 use crate::contract::Contract;
 use crate::server::Shown;
+use crate::tasks::Restarts;
 
 pub(crate) use record::RecordLooks;
 pub(crate) use recording::Recording;
@@ -48,6 +52,10 @@ pub(crate) struct Sources {
     pub(crate) record: Arc<RecordLooks>,
     /// What clients are shown, if connections are encrypted.
     pub(crate) certificate: Option<Shown>,
+    /// The keys, if callers need one.
+    pub(crate) keyring: Option<Arc<Keyring>>,
+    /// How often background tasks were started again.
+    pub(crate) restarts: Vec<Restarts>,
 }
 
 /// How the figures are written.
@@ -62,7 +70,7 @@ pub(crate) enum Format {
 impl Metrics {
     /// Measures the requests for the addresses of this contract, and looks at the sources.
     pub(crate) fn new(contract: &Contract, sources: Sources) -> Self {
-        let Sources { model, recorder, recording, spool, pools, record, certificate } = sources;
+        let Sources { model, recorder, recording, spool, pools, record, .. } = sources;
         let requests = Arc::new(Requests::new(contract.templates()));
         let mut registry = Registry::default();
         registry.register_collector(Box::new(identity::Identity::of(&model)));
@@ -74,9 +82,13 @@ impl Metrics {
         }
         registry.register_collector(Box::new(connections::Pools::new(pools)));
         registry.register_collector(Box::new(record));
-        if let Some(shown) = certificate {
+        if let Some(shown) = sources.certificate {
             registry.register_collector(Box::new(certificate::Certificate::new(shown)));
         }
+        if let Some(keyring) = sources.keyring {
+            registry.register_collector(Box::new(keys::Keys::new(keyring)));
+        }
+        registry.register_collector(Box::new(tasks::Tasks::new(sources.restarts)));
         registry.register_collector(Box::new(process::Process));
         Self { registry, requests }
     }

@@ -34,7 +34,7 @@ impl Readiness {
     }
 
     /// Looks again and again.
-    pub(crate) async fn watch(self: Arc<Self>, probe: Probe) {
+    pub(crate) async fn watch(self: Arc<Self>, probe: Arc<Probe>) {
         loop {
             sleep(PAUSE).await;
             let found = probe.look().await.map_err(Arc::new);

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use poem::{Endpoint, Response};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, warn};
@@ -36,6 +37,8 @@ pub(crate) use progress::Client;
 
 use sweep::Sweep;
 
+use crate::tasks::Tasks;
+
 /// How long to wait when the system has no connection to give: without it, a lack of file descriptors would keep a core busy.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
@@ -44,6 +47,9 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     listener: TcpListener,
     limits: Limits,
+    /// The certificate that clients are shown, if connections are encrypted.
+    shown: Option<Shown>,
+    /// What renews it, until somebody else does.
     encryption: Option<Encryption>,
 }
 
@@ -57,18 +63,29 @@ impl Server {
         limits.connections = descriptors::for_connections(limits.connections);
         let listener = TcpListener::bind(address).await?;
         give_up_after(&listener, limits.receiving)?;
-        Ok(Self { listener, limits, encryption })
+        let shown = encryption.as_ref().map(Encryption::shown);
+        Ok(Self { listener, limits, shown, encryption })
     }
 
     /// The address as clients write it, with the port that was chosen if none was asked for.
     pub(crate) fn url(&self) -> io::Result<String> {
-        let scheme = if self.encryption.is_some() { "https" } else { "http" };
+        let scheme = if self.shown.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.listener.local_addr()?))
     }
 
     /// The certificate that clients are shown, if connections are encrypted.
     pub(crate) fn certificate(&self) -> Option<Shown> {
-        self.encryption.as_ref().map(Encryption::shown)
+        self.shown.clone()
+    }
+
+    /// Has a background task keep the certificate up to date.
+    pub(crate) fn renew_certificate(&mut self, tasks: &mut Tasks) {
+        let Some(encryption) = self.encryption.take() else { return };
+        let encryption = Arc::new(Mutex::new(encryption));
+        tasks.spawn("certificate", move || {
+            let encryption = Arc::clone(&encryption);
+            async move { encryption.lock().await.keep_up_to_date().await }
+        });
     }
 
     /// Serves until told to stop. Then idle connections are closed, and what is in flight has `grace` to end.
@@ -78,14 +95,9 @@ impl Server {
     {
         let endpoint = Arc::new(endpoint);
         let protocol = Arc::new(limits::protocol());
-        let shown = self.certificate();
+        let shown = self.shown;
         let mut sweep = Sweep::new(self.limits);
         let mut connections = JoinSet::new();
-        // It ends with this function.
-        let mut upkeep = JoinSet::new();
-        if let Some(encryption) = self.encryption {
-            upkeep.spawn(encryption.keep_up_to_date());
-        }
         let mut look = interval(sweep::INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = pin!(stop);

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use access::Keyring;
 use anyhow::{Context, bail};
-use chrono::Utc;
+
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
 use storage::{Store, Upkeep};
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -22,13 +22,15 @@ use crate::guard::Guard;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
 use crate::names::Names;
+use crate::quotas::Quotas;
 use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
 use crate::strict::Room;
+use crate::tasks::Tasks;
 use crate::turns::Turns;
-use crate::{Document, Settings, exposure, keys, upkeep};
+use crate::{Document, Settings, clock, exposure, keys, role, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -155,7 +157,7 @@ async fn serve_from(
     located: &Located,
     model: Arc<Model>,
     document: &Document,
-    server: Server,
+    mut server: Server,
     keyring: Option<Arc<Keyring>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -169,6 +171,7 @@ async fn serve_from(
             return Ok(());
         }
     }
+    role::look(settings, &store).await;
     let writer = store.writer()?;
     let spool = open_spool(settings).await?;
     let pools = vec![("readers", store.connections()), ("writers", writer.connections())];
@@ -177,13 +180,16 @@ async fn serve_from(
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
     let looks = Arc::new(RecordLooks::default());
-    let mut beside = JoinSet::new();
-    beside.spawn(upkeep::keep_on(upkeep));
-    beside.spawn(Arc::clone(&looks).watch(store.clone()));
+    let mut tasks = Tasks::default();
+    server.renew_certificate(&mut tasks);
+    tasks.spawn("upkeep", move || upkeep::keep_on(upkeep.clone()));
+    let (looking, looked_at) = (Arc::clone(&looks), store.clone());
+    tasks.spawn("record", move || Arc::clone(&looking).watch(looked_at.clone()));
     let readiness = Arc::new(Readiness::fit());
-    beside.spawn(Arc::clone(&readiness).watch(store.probe()?));
+    let (known, probe) = (Arc::clone(&readiness), Arc::new(store.probe()?));
+    tasks.spawn("readiness", move || Arc::clone(&known).watch(Arc::clone(&probe)));
     if let Some(keyring) = keyring.clone() {
-        beside.spawn(keys::watch(keyring));
+        tasks.spawn("keys", move || keys::watch(Arc::clone(&keyring)));
     }
     let metrics = Metrics::new(
         &Contract::of(document, PAGES)?,
@@ -195,6 +201,8 @@ async fn serve_from(
             pools,
             record: looks,
             certificate: server.certificate(),
+            keyring: keyring.clone(),
+            restarts: tasks.restarts(),
         },
     );
     info!("model {}", model.version());
@@ -213,7 +221,12 @@ async fn serve_from(
         metrics: Arc::new(metrics),
         readiness,
         turns: Arc::new(Turns::among(store.readers())),
-        started: Utc::now(),
+        quotas: Arc::new(Quotas::new(
+            keyring.clone(),
+            settings.record.idempotency_bytes,
+            settings.record.idempotency_ttl,
+        )),
+        started: clock::now(),
     };
     let routes = routes(endpoints, document, Guard::new(keyring, Names::of(&settings.access)))?;
     let stop = async {
@@ -229,7 +242,7 @@ async fn serve_from(
         bail!("the recorder ended before it was asked to");
     }
     recorder.close(GRACE_IN_DOUBT).await;
-    beside.shutdown().await;
+    tasks.shut_down().await;
     store.close();
     if let Some(spool) = spool {
         spool.close().await;

@@ -1,8 +1,9 @@
 //! The tables: what SQLite is asked, and how it is set.
 
 use std::path::Path;
+use std::time::SystemTime;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 
@@ -153,7 +154,11 @@ impl Database {
                 transaction.prepare("DELETE FROM entry WHERE id = ?1 RETURNING rows")?;
             let (mut moved, mut rows) = (0, 0);
             for (id, reason) in entries {
-                copy.execute(params![id, reason, Utc::now().timestamp_micros()])?;
+                copy.execute(params![
+                    id,
+                    reason,
+                    DateTime::<Utc>::from(SystemTime::now()).timestamp_micros()
+                ])?;
                 let removed: Option<i64> = delete.query_row([id], |row| row.get(0)).optional()?;
                 moved += u64::from(removed.is_some());
                 rows += removed.unwrap_or_default().unsigned_abs();

@@ -66,8 +66,10 @@ pub enum Error {
     #[error("failed to migrate the schema")]
     Migration(#[source] Cause),
 
-    /// The clocks of this machine and of the database's are far apart, so it is not known what is old.
-    #[error("the time is {ours} here but {theirs} at the database, so nothing is dropped")]
+    /// The clocks of this machine and of the database's are far apart, so it is not known what is old, or what comes next.
+    #[error(
+        "the time is {ours} here but {theirs} at the database, so no partition is made or dropped until the clock that is wrong is set"
+    )]
     ClocksApart {
         /// This machine's time.
         ours: DateTime<Utc>,

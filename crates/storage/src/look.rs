@@ -1,9 +1,12 @@
 //! How large the record is, and whether its partitions are kept up.
 
+use std::time::SystemTime;
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
-use crate::parts::time_of;
+use crate::parts::{first_id_at, time_of};
 use crate::reading::Question;
 use crate::{Error, Store};
 
@@ -16,7 +19,7 @@ pub struct Look {
     pub partitions: u64,
     /// How many predictions are in the default partition, where there should be none; counted up to 100,000.
     pub strays: u64,
-    /// Until when there is a partition; nothing if there is none at all.
+    /// Until when there are partitions without a gap from now on; nothing if there is none at all.
     pub covered_until: Option<DateTime<Utc>>,
 }
 
@@ -30,7 +33,8 @@ pub(crate) const LOOK: &str = "
             select whole as part union all select inhrelid from pg_inherits where inhparent = whole
         ) parts
     ), count(*) filter (where bounds <> 'DEFAULT'),
-    max(substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)'))::uuid
+    array_agg(substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid) filter (where bounds <> 'DEFAULT'),
+    array_agg(substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid) filter (where bounds <> 'DEFAULT')
     from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
     where inhparent = 'prediction'::regclass";
 
@@ -52,11 +56,50 @@ impl Store {
         let number = |rows: &[Row], place| {
             rows.first().map_or(0, |row| row.get::<_, i64>(place).unsigned_abs())
         };
+        let now = SystemTime::now().into();
         Ok(Look {
             bytes: number(&rows, 0),
             partitions: number(&rows, 1),
             strays: number(&strays, 0),
-            covered_until: rows.first().and_then(|row| row.get(2)).and_then(time_of),
+            covered_until: rows.first().and_then(|row| covered_until(&bounds(row), now)),
         })
+    }
+}
+
+/// The bounds of the partitions: each takes the ids from the first one to before the second.
+fn bounds(row: &Row) -> Vec<(Uuid, Uuid)> {
+    let column = |place| row.get::<_, Option<Vec<Option<Uuid>>>>(place).unwrap_or_default();
+    let from = column(2).into_iter().map(|from| from.unwrap_or(Uuid::nil()));
+    from.zip(column(3).into_iter().map(|to| to.unwrap_or(Uuid::max()))).collect()
+}
+
+/// Until when every id has a partition. One that is made for another time, as by a wrong clock, says nothing about now.
+fn covered_until(bounds: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if bounds.is_empty() {
+        return None;
+    }
+    let mut end = first_id_at(now);
+    while let Some((_, to)) = bounds.iter().find(|(from, to)| *from <= end && end < *to) {
+        end = *to;
+    }
+    time_of(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_ends_what_is_covered() {
+        let day = |day: &str| format!("2026-11-{day}T00:00:00Z").parse::<DateTime<Utc>>().unwrap();
+        let bound = |from: &str, to: &str| (first_id_at(day(from)), first_id_at(day(to)));
+        let first = (Uuid::nil(), first_id_at(day("10")));
+        let bounds = [bound("12", "14"), first, bound("10", "12"), bound("20", "30")];
+        for (now, until) in [("09", "14"), ("11", "14"), ("15", "15"), ("25", "30")] {
+            assert_eq!(covered_until(&bounds, day(now)), Some(day(until)), "{now}");
+        }
+        assert_eq!(covered_until(&[], day("09")), None);
+        let endless = covered_until(&[(Uuid::nil(), Uuid::max())], day("09")).unwrap();
+        assert!(endless > day("30"));
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use crate::parts::{Known, Parts};
 use crate::reading::Question;
 use crate::statements::Statements;
-use crate::{Database, Error, Store, deadlines, session};
+use crate::{Error, Store, deadlines};
 
 /// For how long a replica is left alone that did not answer.
 const REST: Duration = Duration::from_secs(5);
@@ -23,7 +23,6 @@ const LOOKS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Readers {
     pub(crate) pool: Pool,
-    size: usize,
     /// A turn for each search: they hold half of the sessions at most, and leave the others to quick questions.
     searches: Semaphore,
     known: Known,
@@ -31,20 +30,14 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Up to `size` sessions with this database, made when they are needed.
-    pub(crate) fn of(database: &Database, size: usize) -> Result<Self, Error> {
-        Ok(Self {
-            pool: session::readers(database, size)?,
-            size,
-            searches: Semaphore::new((size / 2).max(1)),
-            known: Known::default(),
-            rests_until: Mutex::default(),
-        })
+    pub(crate) fn new(pool: Pool) -> Self {
+        let searches = Semaphore::new((pool.status().max_size / 2).max(1));
+        Self { pool, searches, known: Known::default(), rests_until: Mutex::default() }
     }
 
     /// How many sessions there may be.
     pub(crate) fn size(&self) -> usize {
-        self.size
+        self.pool.status().max_size
     }
 
     /// A session that works.

@@ -10,6 +10,10 @@ use tokio_postgres::Config;
 
 use crate::{Cause, Database, Error, deadlines, fitness};
 
+/// What a role could have set for itself to keep its own sessions from working: a setting of the session wins over it.
+const OWN_SETTINGS: &str = "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed \
+                            -c idle_session_timeout=0 -c exit_on_error=off -c local_preload_libraries=";
+
 /// The configuration of a session in which a statement may take this long; zero sets no limit.
 ///
 /// Behind a pooler a session is shared, so there is no use in telling it anything; what a role is set to holds
@@ -25,7 +29,7 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
         let options = format!(
             "{theirs} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
              -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning \
-             -c plan_cache_mode=force_generic_plan",
+             -c plan_cache_mode=force_generic_plan {OWN_SETTINGS}",
             statement.as_millis(),
             lock.as_millis(),
         );
@@ -41,6 +45,16 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
     config.keepalives_interval(Duration::from_secs(3));
     config.keepalives_retries(3);
     config
+}
+
+/// Up to `size` sessions for reading a replica, which write nothing wherever the address may lead.
+pub(crate) fn readers_of_replica(database: &Database, size: usize) -> Result<Pool, Error> {
+    let mut config = configure(database, deadlines::READ, deadlines::READ);
+    if let Some(options) = config.get_options().filter(|_| !database.is_pooled()) {
+        let options = format!("{options} -c default_transaction_read_only=on");
+        config.options(options);
+    }
+    finish(pool_of(database, config, size).pre_recycle(answers()))
 }
 
 /// Up to `size` sessions for reading, made when they are needed.

@@ -45,7 +45,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn new(database: Database) -> Result<Self, Error> {
-        let readers = Arc::new(Readers::of(&database, number_of_readers())?);
+        let readers = Arc::new(Readers::new(session::readers(&database, number_of_readers())?));
         let statements = Arc::new(Statements::compose(database.is_pooled()));
         Ok(Self { database, readers, replica: None, statements })
     }
@@ -56,7 +56,7 @@ impl Store {
     ///
     /// Fails if the pool cannot be set up.
     pub fn reading_from(self, replica: &Database) -> Result<Self, Error> {
-        let readers = Readers::of(replica, number_of_readers())?;
+        let readers = Readers::new(session::readers_of_replica(replica, number_of_readers())?);
         Ok(Self { replica: Some(Arc::new(readers)), ..self })
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use crate::leaving;
 use crate::listing::{Listed, listing};
 use crate::partitions::{self, Span};
-use crate::parts::{first_id_at, time_of};
-use crate::{Database, Error, deadlines, session};
+use crate::parts::first_id_at;
+use crate::{Database, Error, deadlines, session, spans};
 
 /// The advisory lock of whoever keeps the record up: "upkeep" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"\0\0upkeep");
@@ -18,11 +19,11 @@ const TRY: &str = "select pg_try_advisory_lock($1)";
 const WAIT: &str =
     "select pg_advisory_lock($1) is not null from set_config('lock_timeout', '120s', false)";
 
-/// For how long partitions are there ahead of time.
-const AHEAD: TimeDelta = TimeDelta::days(3);
-
-/// How far the clocks of this machine and of the database's may be apart before nothing is dropped.
+/// How far the clocks of this machine and of the database's may be apart before nothing is done.
 const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
+
+/// How many partitions are made in one pass for what no partition has taken.
+const STRAY_SPANS: usize = 100;
 
 /// Keeps the record up: makes partitions ahead of time, takes out those that are old enough and removes them, deletes
 /// expired answers, and brings the schema up to date.
@@ -57,6 +58,19 @@ pub struct Done {
     pub deleted: u64,
     /// How many expired answers were deleted.
     pub forgotten: u64,
+    /// Partitions that span much more time than the rules say, so that what is in them leaves late.
+    pub too_long: Vec<TooLong>,
+}
+
+/// A partition that spans much more time than the rules say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLong {
+    /// The suffix of its tables' names.
+    pub suffix: String,
+    /// When it begins; the first partition has no beginning.
+    pub from: Option<DateTime<Utc>>,
+    /// When it ends.
+    pub to: DateTime<Utc>,
 }
 
 impl Rules {
@@ -148,18 +162,19 @@ impl Upkeep {
     }
 
     async fn keep_up(&self, session: &mut Object, now: DateTime<Utc>) -> Result<Done, Error> {
+        // First of all: a wrong clock makes partitions where they do not belong, and takes out what is still needed.
+        check_clock(session, now).await?;
         let mut done = Done::default();
-        let mut existing =
-            listing(session).await.map_err(Error::query("look at the partitions"))?;
-        existing.retain(|it| !it.is_default);
-        for span in missing(&existing, now, self.rules.days()) {
-            done.moved += partitions::make(session, &span).await?;
-            done.made.push(span.suffix());
+        let days = self.rules.days();
+        let existing = whole(session).await?;
+        done.too_long = spans::too_long(&existing, now, days);
+        for span in spans::missing(&existing, now, days) {
+            done.make(session, &span).await?;
         }
+        self.make_for_strays(session, now, &mut done).await?;
         partitions::grant(session).await?;
         if let Some(days) = self.rules.retain_days {
             let cutoff = now - TimeDelta::days(days.into());
-            self.check_clock(session, now).await?;
             for Listed { suffix, to, .. } in existing {
                 if to <= first_id_at(cutoff)
                     && let Some(suffix) = suffix
@@ -174,52 +189,62 @@ impl Upkeep {
         Ok(done)
     }
 
-    /// A clock that is wrong must not have the record dropped.
-    async fn check_clock(&self, session: &Object, now: DateTime<Utc>) -> Result<(), Error> {
-        let row = session.query_typed_one("select now()", &[]).await;
-        let theirs: DateTime<Utc> = row.map_err(Error::query("ask for the time"))?.get(0);
-        if (theirs - now).abs() > CLOCKS_APART {
-            return Err(Error::ClocksApart { ours: now, theirs });
+    /// Makes partitions for rows that no partition took, as after a long time without upkeep.
+    async fn make_for_strays(
+        &self,
+        session: &mut Object,
+        now: DateTime<Utc>,
+        done: &mut Done,
+    ) -> Result<(), Error> {
+        // Ids beyond have their partitions in time.
+        const OLDEST: &str =
+            "select id from prediction_default where id >= $1 and id < $2 order by id limit 1";
+        // What is older than all partitions is left to the retention.
+        let ends = whole(session).await?.into_iter().map(|it| it.to);
+        let Some(mut least) = ends.min() else { return Ok(()) };
+        for _ in 0..STRAY_SPANS {
+            let bounds = [(&least as _, Type::UUID), (&first_id_at(now) as _, Type::UUID)];
+            let rows = session.query_typed(OLDEST, &bounds).await;
+            let rows = rows.map_err(Error::query("look at the default partition"))?;
+            let Some(id) = rows.first().map(|row| row.get::<_, Uuid>(0)) else { return Ok(()) };
+            let existing = whole(session).await?;
+            let Some(span) = spans::around(&existing, id, self.rules.days()) else { return Ok(()) };
+            done.make(session, &span).await?;
+            least = first_id_at(span.to);
         }
         Ok(())
     }
 }
 
+impl Done {
+    /// Makes a partition, and notes it.
+    async fn make(&mut self, session: &mut Object, span: &Span) -> Result<(), Error> {
+        self.moved += partitions::make(session, span).await?;
+        self.made.push(span.suffix());
+        Ok(())
+    }
+}
+
+/// The partitions but for the default, the oldest first.
+async fn whole(session: &Object) -> Result<Vec<Listed>, Error> {
+    let mut listed = listing(session).await.map_err(Error::query("look at the partitions"))?;
+    listed.retain(|it| !it.is_default);
+    Ok(listed)
+}
+
+/// Compares the clock of this machine, which ids are made by, with the database's: if they differ, one of them is wrong.
+async fn check_clock(session: &Object, now: DateTime<Utc>) -> Result<(), Error> {
+    let row = session.query_typed_one("select clock_timestamp()", &[]).await;
+    let theirs: DateTime<Utc> = row.map_err(Error::query("ask for the time"))?.get(0);
+    if (theirs - now).abs() > CLOCKS_APART {
+        return Err(Error::ClocksApart { ours: now, theirs });
+    }
+    Ok(())
+}
+
 /// Ends the session, which releases the lock and forgets its settings.
 fn release(session: Object) {
     drop(Object::take(session));
-}
-
-/// The spans that are to be made, so that the time from now on is covered for long enough.
-fn missing(existing: &[Listed], now: DateTime<Utc>, days: TimeDelta) -> Vec<Span> {
-    let mut missing = Vec::new();
-    let mut time = now;
-    while time < now + AHEAD {
-        let id = first_id_at(time);
-        let next = match existing.iter().find(|it| it.from <= id && id < it.to) {
-            Some(it) => time_of(it.to),
-            None => {
-                // From the end of the one before, so that after a pause what came meanwhile has its place; until the next.
-                let before = existing.iter().map(|it| it.to).filter(|to| *to <= id);
-                let before =
-                    before.filter_map(time_of).chain(missing.last().map(|it: &Span| it.to));
-                let from = before.max();
-                let after = existing.iter().map(|it| it.from).filter(|from| *from > id).min();
-                let midnight = partitions::midnight(time);
-                let end = from.map_or(midnight, |from| midnight.max(from)) + days;
-                let to = after.and_then(time_of).map_or(end, |after| after.min(end));
-                let is_first = from.is_none();
-                let from = from.unwrap_or(midnight);
-                missing.push(Span { from, to, is_first });
-                Some(to)
-            }
-        };
-        match next {
-            Some(next) => time = next,
-            None => break,
-        }
-    }
-    missing
 }
 
 /// Deletes the answers that are older than this, some at a time.
@@ -238,67 +263,5 @@ async fn forget_answers(session: &Object, older_than: Duration) -> Result<u64, E
         if some == 0 {
             return Ok(forgotten);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn time(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn existing(from: Option<&str>, to: &str) -> Listed {
-        let from = from.map_or(uuid::Uuid::nil(), |from| first_id_at(time(from)));
-        Listed { suffix: None, is_default: false, from, to: first_id_at(time(to)), oid: 0 }
-    }
-
-    /// What is made at noon of the 25th, as days of November.
-    fn made(existing: &[Listed], days: i64) -> Vec<(String, String, bool)> {
-        let day = |time: DateTime<Utc>| {
-            assert_eq!(partitions::midnight(time), time);
-            time.format("%m-%d").to_string()
-        };
-        let missing = missing(existing, time("2026-11-25T12:00:00Z"), TimeDelta::days(days));
-        missing.into_iter().map(|it| (day(it.from), day(it.to), it.is_first)).collect()
-    }
-
-    fn span(from: &str, to: &str, is_first: bool) -> (String, String, bool) {
-        (from.to_owned(), to.to_owned(), is_first)
-    }
-
-    #[test]
-    fn the_first_ones_cover_what_was_and_the_next_days() {
-        assert_eq!(made(&[], 30), [span("11-25", "12-25", true)]);
-        let daily = [
-            span("11-25", "11-26", true),
-            span("11-26", "11-27", false),
-            span("11-27", "11-28", false),
-            span("11-28", "11-29", false),
-        ];
-        assert_eq!(made(&[], 1), daily);
-    }
-
-    #[test]
-    fn the_next_one_begins_where_the_last_one_ends() {
-        let old = existing(None, "2026-11-28T00:00:00Z");
-        assert_eq!(made(std::slice::from_ref(&old), 7), [span("11-28", "12-05", false)]);
-        let next = existing(Some("2026-11-28T00:00:00Z"), "2026-12-28T00:00:00Z");
-        assert_eq!(made(&[old, next], 7), []);
-    }
-
-    #[test]
-    fn after_a_pause_one_takes_what_came_meanwhile() {
-        let old = existing(None, "2026-11-01T00:00:00Z");
-        let spans = [span("11-01", "12-02", false)];
-        assert_eq!(made(&[old], 7), spans);
-    }
-
-    #[test]
-    fn a_hole_is_filled_and_no_more() {
-        let old = existing(None, "2026-11-20T00:00:00Z");
-        let later = existing(Some("2026-11-27T00:00:00Z"), "2026-12-20T00:00:00Z");
-        assert_eq!(made(&[old, later], 30), [span("11-20", "11-27", false)]);
     }
 }

@@ -19,13 +19,13 @@ fn it_is_made_for_its_owner_only_and_keeps_the_mode_that_it_is_given() {
     let file = KeyFile::at(directory.path().join("keys.toml"));
     file.add(order()).unwrap();
     assert_eq!(mode(file.path()), 0o600);
-    assert!(!file.others_may_write().unwrap());
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o660)).unwrap();
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
     file.add(order()).unwrap();
-    assert_eq!(mode(file.path()), 0o660);
-    assert!(file.others_may_write().unwrap());
-    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
-    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(mode(file.path()), 0o640);
+    let names = fs::read_dir(directory.path()).unwrap().map(|it| it.unwrap().file_name());
+    let names: HashSet<_> = names.collect();
+    assert_eq!(names, ["keys.toml", ".keys.toml.lock"].map(Into::into).into());
+    assert_eq!(mode(&directory.path().join(".keys.toml.lock")), 0o600);
 }
 
 #[test]
@@ -60,6 +60,43 @@ fn whoever_adds_keys_at_once_loses_none() {
         }
     });
     assert_eq!(file.keys().unwrap().len(), 40);
+}
+
+/// Whoever can open a file can hold its lock; so nobody else can open it, and it is not waited for without end.
+#[test]
+fn a_lock_that_is_held_is_told_of_and_given_up() {
+    static TOLD: std::sync::Mutex<Vec<PathBuf>> = std::sync::Mutex::new(Vec::new());
+    let directory = tempfile::tempdir().unwrap();
+    let real = fs::canonicalize(directory.path()).unwrap();
+    let file = KeyFile::at(real.join("keys.toml"))
+        .telling(|lock| TOLD.lock().unwrap().push(lock.to_owned()));
+    let secret = file.add(order()).unwrap();
+    let lock = real.join(".keys.toml.lock");
+    let held = File::open(&lock).unwrap();
+    held.lock().unwrap();
+    let started = std::time::Instant::now();
+    let refused = file.revoke(secret.id().unwrap(), Utc::now()).unwrap_err();
+    assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
+    let words = refused.to_string();
+    assert!(matches!(&refused, Error::Locked { path, .. } if *path == lock), "{refused:?}");
+    assert!(words.contains("fuser") && words.contains("revoked ="), "{words}");
+    assert_eq!(*TOLD.lock().unwrap(), [lock]);
+    assert_eq!(file.keys().unwrap()[0].standing(Utc::now()), Standing::Valid);
+    drop(held);
+    file.revoke(secret.id().unwrap(), Utc::now()).unwrap();
+}
+
+#[test]
+fn the_locks_of_the_directory_and_of_the_file_are_nothing_to_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = KeyFile::at(directory.path().join("keys.toml"));
+    let secret = file.add(order()).unwrap();
+    let held = [directory.path(), file.path()].map(|path| File::open(path).unwrap());
+    for file in &held {
+        file.lock().unwrap();
+    }
+    file.add(order()).unwrap();
+    file.revoke(secret.id().unwrap(), Utc::now()).unwrap();
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn only_the_secret_of_a_valid_key_is_let_in() {
     let expired = ring.add(Order { expires: Some(Utc::now()), ..Order::default() });
     let revoked = ring.add(Order::default());
     ring.ring.file.revoke(revoked.id().unwrap(), Utc::now()).unwrap();
-    assert!(matches!(ring.renew(), Change::Renewed(3)));
+    assert!(matches!(ring.renew(), Change::Renewed(Renewal { keys: 3, .. })));
 
     assert_eq!(ring.admit(good.expose()), Ok(good.id().unwrap()));
     assert_eq!(why(ring.admit(stranger.expose())), "it is unknown");
@@ -127,7 +127,7 @@ fn a_file_that_cannot_be_read_lets_nobody_in_after_a_moment() {
         assert!(matches!(ring.renew(), Change::None), "it is told once");
 
         fs::write(&path, &text).unwrap();
-        assert!(matches!(ring.renew(), Change::Mended(1)));
+        assert!(matches!(ring.renew(), Change::Mended(Renewal { keys: 1, .. })));
         damage();
         ring.ring.renew(ring.ring.look(), long_ago);
         ring.renew();
@@ -136,7 +136,7 @@ fn a_file_that_cannot_be_read_lets_nobody_in_after_a_moment() {
         assert_eq!(nothing, Err(Refusal::Unreadable));
 
         fs::write(&path, &text).unwrap();
-        assert!(matches!(ring.renew(), Change::Mended(1)));
+        assert!(matches!(ring.renew(), Change::Mended(Renewal { keys: 1, .. })));
         assert!(ring.admit(good.expose()).is_ok());
     }
 }
@@ -146,8 +146,49 @@ fn a_key_that_is_gone_from_the_file_counts_no_more() {
     let ring = ring(None);
     let good = ring.add(Order::default());
     fs::write(ring.ring.file.path(), "# all gone\n").unwrap();
-    assert!(matches!(ring.renew(), Change::Renewed(0)));
+    assert!(matches!(ring.renew(), Change::Renewed(Renewal { keys: 0, .. })));
     assert_eq!(why(ring.admit(good.expose())), "it is unknown");
+}
+
+#[test]
+fn a_renewal_names_the_keys_that_came_went_and_changed() {
+    let ring = ring(None);
+    let [first, second, third] = [(); 3].map(|()| ring.add(Order::default()).id().unwrap());
+    let path = ring.ring.file.path().to_owned();
+    let text = fs::read_to_string(&path).unwrap();
+    let tables: Vec<_> = text.split_inclusive("\n[[key]]").collect();
+    fs::write(&path, tables[..tables.len() - 1].concat().trim_end_matches("[[key]]")).unwrap();
+    ring.ring.file.revoke(first, Utc::now()).unwrap();
+    let fourth = ring.ring.file.add(Order { scopes: scopes(&Scope::ALL), ..Order::default() });
+    let fourth = fourth.unwrap().id().unwrap();
+    match ring.renew() {
+        Change::Renewed(Renewal { keys, came, went, changed }) => {
+            assert_eq!((keys, came, went, changed), (3, vec![fourth], vec![third], vec![first]));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(ring.renew(), Change::None), "{second} is as it was");
+}
+
+/// As with a link to a file of somebody else's, or a directory that is opened to all.
+#[test]
+fn a_file_that_others_may_change_lets_nobody_in() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let ring = ring(None);
+    let good = ring.add(Order::default());
+    let path = ring.ring.file.path().to_owned();
+    let long_ago = Instant::now().checked_sub(GRACE * 2).unwrap();
+    for (place, open, closed) in [(&*path, 0o666, 0o600), (path.parent().unwrap(), 0o777, 0o700)] {
+        let mode = |mode| fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+        mode(open);
+        let change = ring.ring.renew(ring.ring.look(), long_ago);
+        assert!(matches!(change, Change::Broken(Error::Untrusted { .. })), "{change:?}");
+        assert_eq!(ring.admit(good.expose()), Err(Refusal::Unreadable));
+        mode(closed);
+        assert!(matches!(ring.renew(), Change::Mended(_)));
+        assert!(ring.admit(good.expose()).is_ok());
+    }
 }
 
 #[test]

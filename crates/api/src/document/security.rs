@@ -33,7 +33,7 @@ const REFUSALS: [(&str, &str); 5] = [
     ),
     (
         "429",
-        "The key has made too many requests, or too many bad keys came from this address. A batch is one request.",
+        "The key has made too many requests or sent too many rows, too many answers are kept for this caller, or too many bad keys came from this address.",
     ),
     ("503", "The keys cannot be read, so nobody is let in."),
 ];

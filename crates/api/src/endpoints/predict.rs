@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Measurements, Record, Warning};
 use inference::Model;
+use poem::Request;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -12,6 +13,7 @@ use recorder::{Once, Recorded, Stored};
 use super::{Endpoints, Group};
 use crate::failure::{Failure, Failures};
 use crate::front::Arrived;
+use crate::guard::Caller;
 use crate::idempotency::{Claimed, IdempotencyKey, fingerprint};
 use crate::predicted::Predicted;
 use crate::problem::Problem;
@@ -57,6 +59,7 @@ impl PredictApi {
     #[oai(path = "/predict/batch", method = "post")]
     async fn predict_batch(
         &self,
+        request: &Request,
         Data(endpoints): Data<&Arc<Endpoints>>,
         Data(arrived): Data<&Arrived>,
         /// Makes it safe to send the request again: what comes with the same key is recorded once, and answered each time
@@ -65,6 +68,8 @@ impl PredictApi {
         key: IdempotencyKey,
         Strict(instances): Strict<schema::Batch>,
     ) -> Result<Predicted<schema::Predictions>, Failure<PredictFailures>> {
+        // Only now it is known how many they are.
+        endpoints.quotas.count_rows(request.extensions().get::<Caller>(), instances.len())?;
         let render: Render = |predictions| json::body(&schema::Predictions { predictions });
         Ok(endpoints.record(*arrived, instances, key, "predict_batch", render).await?)
     }
@@ -84,6 +89,9 @@ impl Endpoints {
     ) -> Result<Predicted<T>, Problem> {
         #[cfg(feature = "fail-points")]
         fail::fail_point!("api::record");
+        if let Some(Claimed { caller, .. }) = &key {
+            self.quotas.count_answer(caller, rows.len())?;
+        }
         let once = key.map(|Claimed { caller, key }| {
             let model = Arc::clone(&self.model);
             Once {

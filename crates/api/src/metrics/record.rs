@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +12,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::exposition::Exposition;
+use crate::clock;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ impl Collector for RecordLooks {
                 exposition.gauge(
                     "onrecord_record_ahead_seconds",
                     "For how long from now on there is a partition",
-                    (until - Utc::now()).num_seconds(),
+                    (until - clock::now()).num_seconds(),
                 )?;
             }
         }

@@ -1,6 +1,7 @@
 //! The certificate that is shown to clients, read from its files.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,11 +11,18 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{Error, ServerConfig};
+use tracing::warn;
 use x509_cert::der::Decode;
 use x509_cert::time::Time;
 
 /// What is spoken inside, the better one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The permission to read for every user.
+const EVERYBODY_READS: u32 = 0o004;
+
+/// The permissions to write for the group and for every user.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// The files of a certificate and its key, both as PEM.
 #[derive(Debug, Clone)]
@@ -63,6 +71,14 @@ impl Files {
             .map_err(|_error| anyhow!("{name} is not valid PEM"))?;
         ensure!(!chain.is_empty(), "there is no certificate in {name}");
         let validity = chain.first().and_then(Validity::of);
+        if fs::metadata(&self.key)
+            .is_ok_and(|key| key.mode() & (EVERYBODY_READS | OTHERS_WRITE) != 0)
+        {
+            warn!(
+                "the private key {key_name} can be read by every user of this machine, or written by others than its owner: \
+                 chmod 600, or 640"
+            );
+        }
         let key = PrivateKeyDer::from_pem_slice(&content(&self.key, "the private key")?);
         let key = key.map_err(|error| match error {
             pem::Error::NoItemsFound => {

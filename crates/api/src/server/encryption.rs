@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -14,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::certificate::{Certificate, Files};
 use super::expiry::Expiry;
+use crate::clock;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -47,12 +47,12 @@ impl Encryption {
 
     /// Reads the files whenever they have changed, or SIGHUP asks for it. What cannot be used leaves the old certificate in
     /// place, and is tried again at every look, as it may be half written.
-    pub(super) async fn keep_up_to_date(mut self) {
+    pub(crate) async fn keep_up_to_date(&mut self) {
         let mut complaint = None;
         let mut expiry = Expiry::default();
         loop {
             if let Some(validity) = self.show.borrow().validity
-                && let Some(notice) = expiry.notice(validity, Utc::now())
+                && let Some(notice) = expiry.notice(validity, clock::now())
             {
                 warn!("{notice}");
             }
@@ -80,7 +80,10 @@ impl Encryption {
                     }
                     complaint = words;
                 }
-                Ok((_, None)) | Err(_) => {}
+                Ok((_, None)) => {}
+                Err(error) => {
+                    error!(%error, "the certificate could not be looked at; trying again");
+                }
             }
         }
     }

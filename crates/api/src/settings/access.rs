@@ -21,7 +21,8 @@ pub struct AccessSettings {
 
     /// How many requests per second a key may make of which the file does not say it; default: any number
     ///
-    /// As many may come at once. A batch is one request.
+    /// As many may come at once. A batch is one request, but its rows count too: a hundred for each request, and 10,000 at
+    /// once in any case. Each service counts for itself: of three replicas a key may use each as often.
     #[arg(long, env = "KEY_RATE", global = true, value_name = "REQUESTS")]
     pub key_rate: Option<NonZeroU32>,
 

@@ -49,6 +49,13 @@ pub struct RecordSettings {
     /// Some seconds later it is deleted, and the key is free.
     #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "86400", value_parser = seconds, global = true)]
     pub idempotency_ttl: Duration,
+
+    /// How many bytes of answers to requests with an Idempotency-Key are kept for each caller; default: 16 GiB
+    ///
+    /// Counted by each service for itself, as some 350 bytes for each row, at least 1 KiB for each request. Beyond that such
+    /// requests are refused (429) until older answers are deleted.
+    #[arg(long, env = "IDEMPOTENCY_BYTES", default_value_t = 16 << 30, global = true)]
+    pub idempotency_bytes: u64,
 }
 
 /// What is between the service and the database.
