@@ -85,7 +85,9 @@ impl Fleet {
         let mut replicas = Vec::new();
         for _ in NAMES {
             let launch = match &first {
-                Some(program) => Launch::new(program.clone()).set("DATABASE_URL", direct.as_str()),
+                Some(program) => Launch::new(program.clone())
+                    .set("DATABASE_URL", direct.as_str())
+                    .set("ALLOWED_HOST", PROXY),
                 None => launch.clone(),
             };
             let mut replica = Service::new(launch, run.log());

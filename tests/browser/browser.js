@@ -13,12 +13,18 @@ const APPLICATIONS = [
 
 /**
  * Calls `use` with an empty page and the list of what the page complained about, in words: errors, and what its policy
- * forbade. Afterwards, the page must have asked nobody but `origin` for anything.
+ * forbade. Afterwards, the page must have asked nobody but `origin` for anything. The browser takes `names` for names of this
+ * machine.
  */
-export async function withPage(origin, use) {
+export async function withPage(origin, use, names = []) {
   const browser = await chromium.launch({
     executablePath: executable(),
-    args: ["--disable-gpu", "--disable-quic", "--disable-sync"],
+    args: [
+      "--disable-gpu",
+      "--disable-quic",
+      "--disable-sync",
+      ...names.map((name) => `--host-resolver-rules=MAP ${name} 127.0.0.1`),
+    ],
   });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

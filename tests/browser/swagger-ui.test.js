@@ -98,6 +98,24 @@ test("where there are keys, one can be shown by the button that says so", async 
   );
 });
 
+test("a name that is made to mean this machine opens nothing without keys", async () => {
+  await withService(async (address) => {
+    const name = "evil.example";
+    const evil = address.replace("127.0.0.1", name);
+    const open = async (page, path) => (await page.goto(`${evil}${path}`)).json();
+    await withPage(
+      evil,
+      async (page) => {
+        for (const path of ["/predictions", "/docs", "/"]) {
+          const { status, code } = await open(page, path);
+          assert.deepEqual([status, code], [403, "host_not_allowed"], path);
+        }
+      },
+      [name],
+    );
+  });
+});
+
 /** Calls `use` with the page at /docs of a service of its own. */
 async function withDocs(use) {
   await withService((address) => onDocs(address, use));

@@ -36,7 +36,7 @@ impl Page {
         policy: HeaderValue,
         text: String,
     ) -> anyhow::Result<Self> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text.as_bytes())?;
         let gzip = Representation::of(encoder.finish()?)?;
         let plain = Representation::of(text.into_bytes())?;
