@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use access::{Change, Error, KeyFile, Keyring, Order};
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::Causes;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
@@ -64,7 +65,7 @@ fn tell(keyring: &Keyring, change: Change) {
         Change::Renewed(keys) => info!(keys, "there are other keys in {path}"),
         Change::Mended(keys) => info!(keys, "the keys in {path} can be read again"),
         Change::Broken(cause) => error!(
-            error = &cause as &dyn std::error::Error,
+            error = %Causes(&cause),
             "the keys cannot be read; in two seconds nobody is let in until they can"
         ),
     }

@@ -7,6 +7,7 @@ mod certificate;
 mod connections;
 mod exposition;
 mod identity;
+mod log;
 mod process;
 mod record;
 mod recording;
@@ -77,6 +78,7 @@ impl Metrics {
         if let Some(shown) = certificate {
             registry.register_collector(Box::new(certificate::Certificate::new(shown)));
         }
+        registry.register_collector(Box::new(log::Log));
         registry.register_collector(Box::new(process::Process));
         Self { registry, requests }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use domain::Causes;
 use storage::{Done, Upkeep};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -19,7 +20,7 @@ pub(crate) async fn first(upkeep: &Upkeep) {
     match upkeep.pass_in_turn(Utc::now()).await {
         Ok(done) => tell(&done),
         Err(error) if error.is_denied() => info!("{DENIED}"),
-        Err(error) => complain(error),
+        Err(error) => complain(&error),
     }
 }
 
@@ -41,10 +42,12 @@ pub(crate) async fn keep_on(upkeep: Upkeep) {
         match seen_to.await {
             Ok(()) => is_well = true,
             // Somebody reads for long, or the user may not, as was said at the start.
-            Err(error) if error.is_locked_out() || error.is_denied() => debug!(%error, "upkeep"),
+            Err(error) if error.is_locked_out() || error.is_denied() => {
+                debug!(error = %Causes(&error), "upkeep");
+            }
             Err(error) => {
                 if is_well {
-                    complain(error);
+                    complain(&error);
                 }
                 is_well = false;
             }
@@ -88,7 +91,6 @@ fn tell(done: &Done) {
     }
 }
 
-fn complain(error: storage::Error) {
-    // The error with its causes, on one line.
-    warn!("the record was not kept up; trying again: {:#}", anyhow::Error::from(error));
+fn complain(error: &storage::Error) {
+    warn!("the record was not kept up; trying again: {}", Causes(error));
 }
