@@ -26,9 +26,12 @@ async fn nothing_that_is_sent_is_in_the_log_at_any_level() {
     let rows = json!({"instances": [row, row]});
     let wrong = spoilt(&secret);
     for (path, body) in [("/predict", &row), ("/predict/batch", &rows)] {
-        let request = service.post(path, body).bearer_auth(&secret).header("idempotency-key", ONCE);
+        let once = format!("{ONCE}-{}", path.len());
+        let request = service.post(path, body).bearer_auth(&secret);
+        let request = request.header("idempotency-key", &once);
         assert_eq!(request.send().await.unwrap().status(), 200);
-        let request = service.post(path, body).bearer_auth(&wrong).header("idempotency-key", ONCE);
+        let request = service.post(path, body).bearer_auth(&wrong);
+        let request = request.header("idempotency-key", &once);
         assert_eq!(request.send().await.unwrap().status(), 401);
     }
     let listed = service.client.get(service.url("/predictions")).bearer_auth(&secret);
