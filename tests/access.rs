@@ -3,6 +3,7 @@
 mod callers;
 mod command;
 mod exposure;
+mod logged;
 mod matrix;
 mod names;
 mod rates;

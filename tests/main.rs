@@ -17,6 +17,7 @@ mod killed;
 mod laws;
 mod ledger;
 mod limits;
+mod log;
 mod metrics;
 mod openapi;
 mod outage;

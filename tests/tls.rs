@@ -3,6 +3,7 @@
 mod authority;
 mod database;
 mod https;
+mod passwords;
 mod renewal;
 mod slow_clients;
 

@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use postmaster::Postmaster;
 use storage::{Database, TlsParameters};
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::{Pooler, Settings};
 
@@ -43,12 +44,13 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
         Ok(Located { database, maintenance, replica, psql, private })
     };
 
-    if let Some(url) = &record.database_url {
-        let database = from_url("DATABASE_URL", url)?;
-        return located(database, "psql $DATABASE_URL".to_owned(), None);
-    }
-    if let Some(database) = from_libpq_variables()? {
-        return located(database, "psql".to_owned(), None);
+    let named = match &record.database_url {
+        Some(url) => Some(from_url("DATABASE_URL", url)?),
+        None => from_libpq_variables()?,
+    };
+    if let Some(database) = named {
+        let psql = database.psql();
+        return located(database, psql, None);
     }
     let private = postmaster::Settings {
         data_dir: settings.data_dir.clone(),
@@ -69,8 +71,20 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
 
 fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {
     ensure!(!url.is_empty(), "{variable} is set, but empty; unset it to do without");
-    Database::from_url(url, &tls_from_libpq_variables())
-        .with_context(|| format!("{variable} cannot be used"))
+    let database = Database::from_url(url, &tls_from_libpq_variables())
+        .with_context(|| format!("{variable} cannot be used"))?;
+    warn_if_unverified(variable, &database);
+    Ok(database)
+}
+
+/// Says if somebody on the way to it could read and change what is sent.
+fn warn_if_unverified(variable: &str, database: &Database) {
+    if database.is_unverified() {
+        warn!(
+            "the connection to the database of {variable} is not verified: whoever is on the way can read and change \
+             what is sent; set sslmode=verify-full and sslrootcert"
+        );
+    }
 }
 
 /// The database that libpq's variables name, if any of them is set.
@@ -95,7 +109,9 @@ fn from_libpq_variables() -> anyhow::Result<Option<Database>> {
         name.as_deref(),
     );
     let database = database.encrypted(&tls_from_libpq_variables());
-    database.context("what PGHOST and the like name cannot be used").map(Some)
+    let database = database.context("what PGHOST and the like name cannot be used")?;
+    warn_if_unverified("PGHOST", &database);
+    Ok(Some(database))
 }
 
 /// What libpq's variables say of TLS.

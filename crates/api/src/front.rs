@@ -16,7 +16,7 @@ use crate::contract::{Contract, Place};
 use crate::framing;
 use crate::guard::{Caller, Guard};
 use crate::headers;
-use crate::log_budget::{LogBudget, Verdict};
+use crate::log_budget::{Class, LogBudget};
 use crate::metrics::Requests;
 use crate::moved;
 use crate::problem::Problem;
@@ -39,14 +39,14 @@ pub(crate) struct Front<E> {
     guard: Guard,
     admission: Admission,
     turned_away: Places,
-    log: LogBudget,
+    log: Arc<LogBudget>,
     requests: Arc<Requests>,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
     pub(crate) fn new(inner: E, contract: Contract, guard: Guard, requests: Arc<Requests>) -> Self {
         let turned_away = Places::up_to(TURNED_AWAY);
-        let (admission, log) = (Admission::default(), LogBudget::new());
+        let (admission, log) = (Admission::default(), Arc::new(LogBudget::new()));
         Self { inner, contract, guard, admission, turned_away, log, requests }
     }
 
@@ -142,22 +142,17 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         status: StatusCode,
         elapsed_ms: f64,
         request_id: &HeaderValue,
-        cause: Option<&str>,
+        problem: Option<&Problem>,
     ) {
         let is_well = status.is_success() || status.is_redirection();
         if is_well {
             if !enabled!(Level::DEBUG) {
                 return;
             }
-        } else {
-            match self.log.ask(Instant::now()) {
-                Verdict::LeaveOut => return,
-                Verdict::Write { left_out: 0 } => {}
-                Verdict::Write { left_out } => {
-                    warn!(left_out, "too many requests failed for a line each");
-                }
-            }
+        } else if !self.log.allows(Class::of(status, problem), status) {
+            return;
         }
+        let cause = problem.and_then(Problem::cause);
         let path: String = uri.path().chars().take(200).collect();
         let request_id = request_id.to_str().unwrap_or_default();
         let code = status.as_u16();
@@ -198,11 +193,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let answered = AssertUnwindSafe(self.answer(request, place)).catch_unwind().await;
         let answered = answered
             .unwrap_or_else(|_panic| Err(Problem::internal("answering the request panicked")));
-        let cause = answered.as_ref().err().and_then(Problem::cause);
         let elapsed = started.elapsed().as_secs_f64();
         let status = answered.as_ref().map_or_else(Problem::status, Response::status);
         in_work.answered(status, elapsed);
-        self.log(&method, &uri, status, elapsed * 1_000.0, &request_id, cause.as_deref());
+        self.log(&method, &uri, status, elapsed * 1_000.0, &request_id, answered.as_ref().err());
 
         let mut response = answered.unwrap_or_else(IntoResponse::into_response);
         if method == Method::HEAD {

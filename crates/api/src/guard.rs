@@ -102,11 +102,15 @@ fn refused(refusal: &Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
             "the key does not count: it is unknown, has expired or was revoked",
             "Bearer realm=\"onrecord\", error=\"invalid_token\"",
         )
-        .because(format!("{peer} showed a key{} that does not count: {why}", named(key))),
+        .because(format!("{peer} showed a key{} that does not count: {why}", named(key)))
+        .of_bad_key(),
         Refusal::TooManyFailures { key, wait } => {
-            too_many("too many keys that do not count were shown from this address", wait).because(
-                format!("{peer} showed too many keys that do not count, now{}", named(key)),
-            )
+            too_many("too many keys that do not count were shown from this address", wait)
+                .because(format!(
+                    "{peer} showed too many keys that do not count, now{}",
+                    named(key)
+                ))
+                .of_bad_key()
         }
         Refusal::TooFast { key, wait } => {
             too_many("this key has made too many requests for the moment", wait)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use access::{Change, Error, KeyFile, KeyId, Keyring, Order, Renewal};
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::Causes;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
@@ -82,7 +83,7 @@ fn tell(keyring: &Keyring, change: Change) {
             info!(keys, came, went, changed, "the keys in {path} can be read again");
         }
         Change::Broken(cause) => error!(
-            error = &cause as &dyn std::error::Error,
+            error = %Causes(&cause),
             "the keys cannot be read; in two seconds nobody is let in until they can"
         ),
     }

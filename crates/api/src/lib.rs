@@ -22,6 +22,8 @@ mod idempotency;
 mod json;
 mod keys;
 mod log_budget;
+mod log_filter;
+mod log_writer;
 mod memory;
 mod metrics;
 mod moved;
@@ -55,4 +57,4 @@ pub use service::{keep_up, migrate, serve};
 pub use settings::{
     AccessSettings, Command, Encryption, KeyCommand, LogFormat, Pooler, RecordSettings, Settings,
 };
-pub use telemetry::init as init_telemetry;
+pub use telemetry::{Log, init as init_telemetry};

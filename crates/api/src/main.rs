@@ -20,7 +20,14 @@ fn main() -> ExitCode {
     // What FAILPOINTS says is to fail, until it is dropped.
     #[cfg(feature = "fail-points")]
     let _failing = fail::FailScenario::setup();
-    api::init_telemetry(settings.log_format);
+    let log = match api::init_telemetry(settings.log_format) {
+        Ok(log) => log,
+        Err(error) => {
+            // Nothing can be done about a failure of this.
+            drop(writeln!(std::io::stderr(), "the log cannot be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let done = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads.get())
         .event_interval(TASKS_BETWEEN_LOOKS)
@@ -31,8 +38,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The alternate form is the error with its causes, on one line.
-            tracing::error!("{error:#}");
+            log.last_words(&error);
             ExitCode::FAILURE
         }
     }

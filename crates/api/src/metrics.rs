@@ -8,6 +8,7 @@ mod connections;
 mod exposition;
 mod identity;
 mod keys;
+mod log;
 mod process;
 mod record;
 mod recording;
@@ -89,6 +90,7 @@ impl Metrics {
             registry.register_collector(Box::new(keys::Keys::new(keyring)));
         }
         registry.register_collector(Box::new(tasks::Tasks::new(sources.restarts)));
+        registry.register_collector(Box::new(log::Log));
         registry.register_collector(Box::new(process::Process));
         Self { registry, requests }
     }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use domain::Causes;
 use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Error, IntoResponse, Response};
@@ -24,6 +25,7 @@ pub(crate) struct Problem {
     details: Box<ProblemDetails>,
     headers: Vec<(HeaderName, HeaderValue)>,
     closes: bool,
+    of_bad_key: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -70,14 +72,24 @@ impl Problem {
             code: None,
             errors: None,
         };
-        Self { status, details: Box::new(details), headers: vec![], closes: false, cause: None }
+        let details = Box::new(details);
+        let headers = vec![];
+        Self { status, details, headers, closes: false, of_bad_key: false, cause: None }
     }
 
     /// 422: the request is understood, but these places of it do not fit.
     pub(crate) fn invalid(misfits: Vec<Misfit>) -> Self {
+        Self::invalid_among(misfits.len(), misfits)
+    }
+
+    /// 422: so many places do not fit, these among them.
+    pub(crate) fn invalid_among(all: usize, misfits: Vec<Misfit>) -> Self {
         let detail = match misfits.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.message),
-            many => format!("{} places do not fit", many.len()),
+            listed if listed.len() < all => {
+                format!("{all} places do not fit; the first {} are listed", listed.len())
+            }
+            _ => format!("{all} places do not fit"),
         };
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         problem.details.errors = Some(misfits);
@@ -141,20 +153,24 @@ impl Problem {
         self
     }
 
+    /// The same, about a key that was shown and does not count.
+    pub(crate) fn of_bad_key(mut self) -> Self {
+        self.of_bad_key = true;
+        self
+    }
+
+    /// Whether it is about a key that was shown and does not count.
+    pub(crate) fn is_of_bad_key(&self) -> bool {
+        self.of_bad_key
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// What the log is told: the cause and its causes in turn.
     pub(crate) fn cause(&self) -> Option<String> {
-        let mut error: &dyn StdError = self.cause.as_deref()?;
-        let mut chain = error.to_string();
-        while let Some(source) = error.source() {
-            chain.push_str(": ");
-            chain.push_str(&source.to_string());
-            error = source;
-        }
-        Some(chain)
+        Some(Causes(self.cause.as_deref()?).to_string())
     }
 
     /// Gives the failures of the HTTP stack the form of ours; `path_parameter` is the name of the address's own.

@@ -192,7 +192,7 @@ pub(crate) fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
     input.end().map_err(malformed)?;
     match value {
         Some(value) if report.is_empty() => Ok(value),
-        _ => Err(Problem::invalid(report.into_misfits())),
+        _ => Err(report.into_problem()),
     }
 }
 

@@ -5,6 +5,7 @@ mod steady;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use domain::Causes;
 use storage::{Done, TooLong, Upkeep};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -25,7 +26,7 @@ pub(crate) async fn first(upkeep: &Upkeep) {
         // What is too long is said by what keeps on.
         Ok(done) => tell(&done),
         Err(error) if error.is_denied() => info!("{DENIED}"),
-        Err(error) => complain(error),
+        Err(error) => complain(&error),
     }
 }
 
@@ -68,10 +69,12 @@ pub(crate) async fn keep_on(upkeep: Upkeep) {
         match seen_to.await {
             Ok(()) => is_well = true,
             // Somebody reads for long, or the user may not, as was said at the start.
-            Err(error) if error.is_locked_out() || error.is_denied() => debug!(%error, "upkeep"),
+            Err(error) if error.is_locked_out() || error.is_denied() => {
+                debug!(error = %Causes(&error), "upkeep");
+            }
             Err(error) => {
                 if is_well {
-                    complain(error);
+                    complain(&error);
                 }
                 is_well = false;
             }
@@ -128,7 +131,6 @@ fn tell_too_long(part: &TooLong) {
     );
 }
 
-fn complain(error: storage::Error) {
-    // The error with its causes, on one line.
-    warn!("the record was not kept up; trying again: {:#}", anyhow::Error::from(error));
+fn complain(error: &storage::Error) {
+    warn!("the record was not kept up; trying again: {}", Causes(error));
 }

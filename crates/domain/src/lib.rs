@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod causes;
 mod class;
 mod feature;
 mod measurements;
@@ -7,6 +8,7 @@ mod prediction;
 mod record;
 mod warning;
 
+pub use causes::Causes;
 pub use class::{CLASS_FIELD, Class, N_CLASSES};
 pub use feature::{FEATURES, Feature, N_FEATURES};
 pub use measurements::Measurements;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::Record;
+use domain::{Causes, Record};
 use spool::{Depth, Entry, EntryId, Spool};
 use storage::Writer;
 
@@ -66,7 +66,7 @@ impl Aside {
                 }
                 Err(refusal) => {
                     tracing::warn!(
-                        error = &refusal as &dyn std::error::Error,
+                        error = %Causes(&refusal),
                         "what should be put aside cannot be"
                     );
                     if refusal.is_in_doubt() && !in_doubt {
@@ -122,8 +122,8 @@ impl Aside {
                     }
                 },
                 Err(failure) => {
-                    let error = &failure.error as &dyn std::error::Error;
-                    tracing::warn!(error, "what was put aside cannot be written yet");
+                    let error = Causes(&failure.error);
+                    tracing::warn!(%error, "what was put aside cannot be written yet");
                     Replayed::Away
                 }
             };
@@ -159,7 +159,7 @@ impl Aside {
 
     async fn quarantine(&self, entry: &Entry, refusal: &storage::Error) -> Replayed {
         tracing::error!(
-            error = refusal as &dyn std::error::Error,
+            error = %Causes(refusal),
             rows = entry.records.len(),
             "the database refuses what was put aside; it is in quarantine"
         );
@@ -190,7 +190,7 @@ fn version(entry: &Entry) -> Option<&str> {
 
 fn stalled(error: &spool::Error) -> Replayed {
     tracing::warn!(
-        error = error as &dyn std::error::Error,
+        error = %Causes(error),
         "what was put aside cannot be brought to the database yet"
     );
     Replayed::Stalled

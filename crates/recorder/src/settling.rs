@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Record;
+use domain::{Causes, Record};
 use storage::{Claim, Writer};
 use tokio::time::{Instant, sleep};
 
@@ -70,7 +70,7 @@ pub(crate) async fn settle(
             }
             Err(Failure { error, in_doubt }) => {
                 let error = Arc::new(error);
-                tracing::warn!(error = &*error as &dyn std::error::Error, "writing failed");
+                tracing::warn!(error = %Causes(&*error), "writing failed");
                 let n_in_doubt = if again { batch.len() } else { n * usize::from(in_doubt) };
                 settled.in_doubt.append(batch.split(n_in_doubt));
                 settled.unwritten.append(batch.split(batch.len()));
@@ -145,7 +145,7 @@ pub(crate) async fn persist(
         // Costs nothing, even where it is thought to be certain that nothing was written.
         again = true;
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = %Causes(&error),
             rows = records.len(),
             "writing failed; trying again"
         );

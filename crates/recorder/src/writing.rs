@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Measurements, Prediction};
+use domain::{Causes, Measurements, Prediction};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use inference::Model;
@@ -175,7 +175,7 @@ impl Writing {
     /// Writes what is in doubt, then some of what was put aside. `is_away`: asks first whether the database is back.
     async fn attempt(&self, in_doubt: Batch, is_away: bool) -> Tried {
         if is_away && let Err(error) = self.writer.check().await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the database is still away");
+            tracing::debug!(error = %Causes(&error), "the database is still away");
             return Tried { in_doubt, wrote: false, database: Database::Away, stalled: false };
         }
         let settled = settle(&self.writer, &*self.observer, in_doubt, true).await;

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::refusal::SCHEMES;
 use crate::{Cause, TlsParameters};
 
 /// Takes what an address says of TLS out of it, and gives the rest for tokio-postgres to read.
@@ -9,7 +10,7 @@ use crate::{Cause, TlsParameters};
 /// What is not well formed stays in the rest, so that it is refused there; but where tokio-postgres would pass over the
 /// whole end of an address, that is refused here.
 pub(crate) fn split(address: &str) -> Result<(String, TlsParameters), Cause> {
-    let url = ["postgres://", "postgresql://"].iter().find_map(|it| address.strip_prefix(it));
+    let url = SCHEMES.iter().find_map(|scheme| address.strip_prefix(scheme));
     match url {
         Some(url) => Ok(split_url(address, url)),
         None => split_pairs(address),

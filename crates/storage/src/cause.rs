@@ -46,8 +46,8 @@ impl Cause {
     }
 
     /// A reason of our own.
-    pub(crate) fn of_words(words: &'static str) -> Self {
-        Self { words: words.to_owned(), ..Self::default() }
+    pub(crate) fn of_words(words: impl Into<String>) -> Self {
+        Self { words: words.into(), ..Self::default() }
     }
 
     fn of(error: &(dyn StdError + 'static)) -> Self {

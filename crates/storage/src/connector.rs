@@ -3,14 +3,19 @@
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use deadpool_postgres::{ConfigConnectImpl, Connect};
 use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Config, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::password_guard::PasswordGuard;
 
 /// Makes connections, encrypted as their configuration says if there is something to encrypt them by.
 #[derive(Clone, Default)]
@@ -25,17 +30,26 @@ impl Connector {
 impl Connect for Connector {
     fn connect(&self, config: &Config) -> Connecting<'_> {
         let mut config = config.clone();
-        let plain = ConfigConnectImpl { tls: NoTls };
-        let Some(tls) = self.0.clone() else {
-            return Box::pin(async move { plain.connect(&config).await });
+        // Whoever can see what goes through a Unix socket needs no password.
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            config.ssl_mode(SslMode::Disable);
+            return Box::pin(
+                async move { ConfigConnectImpl { tls: NoTls }.connect(&config).await },
+            );
+        }
+        let mode = config.get_ssl_mode();
+        let ways = Ways {
+            tls: self.0.clone().filter(|_| mode != SslMode::Disable),
+            required: mode == SslMode::Require,
+            direct: config.get_ssl_negotiation() == SslNegotiation::Direct,
         };
-        let way = ConfigConnectImpl { tls };
+        // Tells tokio-postgres to hand over the stream as it is: what is agreed on is up to the way.
+        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         Box::pin(async move {
-            let connected = way.connect(&config).await;
-            match connected {
-                Err(error) if config.get_ssl_mode() == SslMode::Prefer && may_be_tls(&error) => {
-                    config.ssl_mode(SslMode::Disable);
-                    plain.connect(&config).await
+            let plain = Ways { tls: None, ..ways.clone() };
+            match (ConfigConnectImpl { tls: ways }).connect(&config).await {
+                Err(error) if mode == SslMode::Prefer && may_be_tls(&error) => {
+                    ConfigConnectImpl { tls: plain }.connect(&config).await
                 }
                 done => done,
             }
@@ -57,4 +71,126 @@ fn may_be_tls(error: &Error) -> bool {
     cause.is_some_and(|cause| {
         matches!(cause.kind(), ConnectionReset | InvalidData | InvalidInput | UnexpectedEof)
     })
+}
+
+/// The ways in which a stream may become a connection.
+#[derive(Clone)]
+struct Ways {
+    tls: Option<MakeRustlsConnect>,
+    required: bool,
+    /// Whether the server expects TLS without having been asked for it.
+    direct: bool,
+}
+
+/// The ways to one server.
+struct WaysTo<T> {
+    tls: Option<T>,
+    required: bool,
+    direct: bool,
+}
+
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// A connection on its way.
+enum Way {
+    Encrypted(Box<Encrypted>),
+    Plain(PasswordGuard<Socket>),
+}
+
+impl MakeTlsConnect<Socket> for Ways {
+    type Stream = Way;
+    type TlsConnect = WaysTo<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect>;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> io::Result<Self::TlsConnect> {
+        let tls =
+            self.tls.as_mut().map(|tls| MakeTlsConnect::<Socket>::make_tls_connect(tls, host));
+        let Ok(tls) = tls.transpose();
+        Ok(WaysTo { tls, required: self.required, direct: self.direct })
+    }
+}
+
+impl<T> TlsConnect<Socket> for WaysTo<T>
+where
+    T: TlsConnect<Socket, Stream = Encrypted, Error = io::Error, Future: Send> + Send + 'static,
+{
+    type Stream = Way;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Way>> + Send>>;
+
+    fn connect(self, mut stream: Socket) -> Self::Future {
+        Box::pin(async move {
+            let Self { tls: Some(tls), required, direct } = self else {
+                return Ok(Way::Plain(PasswordGuard::new(stream)));
+            };
+            if direct || speaks_tls(&mut stream).await? {
+                return Ok(Way::Encrypted(Box::new(tls.connect(stream).await?)));
+            }
+            if required {
+                return Err(io::Error::other("server does not support TLS"));
+            }
+            Ok(Way::Plain(PasswordGuard::new(stream)))
+        })
+    }
+}
+
+/// Asks the server whether it speaks TLS.
+async fn speaks_tls(stream: &mut Socket) -> io::Result<bool> {
+    /// Its own length, and the code.
+    const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+    stream.write_all(&REQUEST).await?;
+    match stream.read_u8().await? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not know of TLS")),
+    }
+}
+
+impl AsyncRead for Way {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Way {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl TlsStream for Way {
+    fn channel_binding(&self) -> ChannelBinding {
+        match self {
+            Self::Encrypted(stream) => stream.channel_binding(),
+            Self::Plain(_) => ChannelBinding::none(),
+        }
+    }
 }

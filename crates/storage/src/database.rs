@@ -1,11 +1,13 @@
 //! Where the database is.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::connector::Connector;
+use crate::refusal::{self, is_socket};
 use crate::tls::Mode;
 use crate::{Cause, Error, TlsParameters, address};
 
@@ -16,6 +18,8 @@ pub struct Database {
     pub(crate) connector: Connector,
     /// How far the server is verified.
     verified: Option<&'static str>,
+    /// What was said of TLS.
+    tls: TlsParameters,
     pooled: bool,
 }
 
@@ -28,9 +32,9 @@ impl Database {
     /// Fails if the text is not a valid address, or TLS is impossible as it says.
     pub fn from_url(url: &str, tls: &TlsParameters) -> Result<Self, Error> {
         let (rest, said) = address::split(url).map_err(Error::InvalidAddress)?;
-        let config: Config = rest
-            .parse()
-            .map_err(|error: tokio_postgres::Error| Error::InvalidAddress(error.into()))?;
+        refusal::check_shape(&rest).map_err(Error::InvalidAddress)?;
+        let config: Config =
+            rest.parse().map_err(|error| Error::InvalidAddress(refusal::of_parser(&error)))?;
         if config.get_ssl_mode() != Config::new().get_ssl_mode() {
             return Err(Error::InvalidAddress(Cause::of_words(
                 "sslmode cannot be told from the password: / and ? in it must be written as %2F and %3F",
@@ -87,10 +91,16 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Fails if TLS is impossible as it is said to be: a mode that there is not, a file that cannot be read.
+    /// Fails if TLS is impossible as it is said to be: a mode that there is not, a file that cannot be read; or if a host,
+    /// the database or the user has a name that none can have, and which so may be a part of the password.
     pub fn encrypted(mut self, tls: &TlsParameters) -> Result<Self, Error> {
+        refusal::check_parts(&self.config).map_err(Error::InvalidAddress)?;
         let mode = tls.mode()?;
-        if mode == Mode::Disable || self.config.get_hosts().iter().all(is_local) {
+        if self.config.get_hosts().iter().all(is_socket) {
+            return Ok(self);
+        }
+        self.tls = tls.clone();
+        if mode == Mode::Disable {
             return Ok(self);
         }
         let preferred = mode == Mode::Prefer;
@@ -100,10 +110,49 @@ impl Database {
         Ok(self)
     }
 
+    /// Whether somebody on the way could pass himself off as the database: it is on another machine, and connections are
+    /// not verified in full.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        let config = &self.config;
+        let near = if config.get_hostaddrs().is_empty() {
+            config.get_hosts().iter().all(is_near)
+        } else {
+            config.get_hostaddrs().iter().all(|address| address.to_canonical().is_loopback())
+        };
+        !near && self.verified != Mode::VerifyFull.verified()
+    }
+
+    /// A shell command that opens it, as pasted. It holds no password, as everybody on this machine could see that there:
+    /// psql asks for it, or finds it in its password file.
+    #[must_use]
+    pub fn psql(&self) -> String {
+        let config = &self.config;
+        let list = |values: Vec<String>| Some(values.join(",")).filter(|list| !list.is_empty());
+        let pairs = [
+            ("host", list(config.get_hosts().iter().map(name_of).collect())),
+            ("hostaddr", list(config.get_hostaddrs().iter().map(ToString::to_string).collect())),
+            ("port", list(config.get_ports().iter().map(ToString::to_string).collect())),
+            ("dbname", config.get_dbname().map(ToOwned::to_owned)),
+            ("user", config.get_user().map(ToOwned::to_owned)),
+            ("sslmode", self.tls.mode.clone()),
+            ("sslrootcert", self.tls.root_certificate.clone()),
+            ("sslcert", self.tls.certificate.clone()),
+            ("sslkey", self.tls.key.clone()),
+        ];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| {
+            let value = value?.replace('\\', r"\\").replace('\'', r"\'").replace(' ', r"\ ");
+            Some(format!("{name}={value}"))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        format!("psql '{}'", pairs.join(" ").replace('\'', r"'\''"))
+    }
+
     fn plain(mut config: Config) -> Self {
         config.ssl_mode(SslMode::Disable);
         let connector = Connector::default();
-        Self { config, connector, verified: None, pooled: false }.completed()
+        let tls = TlsParameters::default();
+        Self { config, connector, verified: None, tls, pooled: false }.completed()
     }
 
     /// Fills in libpq's defaults, which tokio-postgres does not know: the host; the name is that of the user. A host that is
@@ -126,23 +175,28 @@ impl Database {
     }
 }
 
-/// Whether it is reached by a Unix socket.
-fn is_local(host: &Host) -> bool {
-    !matches!(host, Host::Tcp(_))
+/// Whether it is this machine.
+fn is_near(host: &Host) -> bool {
+    let Host::Tcp(name) = host else { return true };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let address = name.parse::<IpAddr>();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The name of a host, or the directory of a Unix socket.
+fn name_of(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    }
 }
 
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut hosts: Vec<_> = self
-            .config
-            .get_hosts()
-            .iter()
-            .map(|host| match host {
-                Host::Tcp(name) => name.clone(),
-                #[cfg(unix)]
-                Host::Unix(path) => path.display().to_string(),
-            })
-            .collect();
+        let mut hosts: Vec<_> = self.config.get_hosts().iter().map(name_of).collect();
         hosts.extend(self.config.get_hostaddrs().iter().map(ToString::to_string));
         // An address that is its own name is said once.
         hosts.dedup();
@@ -197,7 +251,7 @@ mod tests {
         {
             assert_eq!(url(address).unwrap().config.get_ssl_mode(), SslMode::Disable);
         }
-        let remote = url("host=/run,db.example sslmode=require").unwrap();
+        let remote = url("host=db.example sslmode=require").unwrap();
         assert_eq!(remote.config.get_ssl_mode(), SslMode::Require);
     }
 
@@ -209,11 +263,46 @@ mod tests {
     }
 
     #[test]
+    fn the_line_for_psql_has_all_but_the_password() {
+        for (address, line) in [
+            (
+                "postgresql://ada:secret@db.example:5433/flowers?sslmode=require",
+                "psql 'host=db.example port=5433 dbname=flowers user=ada sslmode=require'",
+            ),
+            ("host=h1,h2 port=1,2 user=ada", "psql 'host=h1,h2 port=1,2 dbname=ada user=ada'"),
+            ("host='/my run' user=ada", r"psql 'host=/my\ run dbname=ada user=ada'"),
+            ("host=/it\\'s user=ada", r"psql 'host=/it\'\''s dbname=ada user=ada'"),
+        ] {
+            assert_eq!(url(address).unwrap().psql(), line);
+        }
+    }
+
+    #[test]
+    fn only_what_is_far_and_not_verified_in_full_is_unverified() {
+        for (address, unverified) in [
+            ("host=/run", false),
+            ("host=localhost", false),
+            ("host=127.1.2.3", false),
+            ("host=::1", false),
+            ("host=db.example hostaddr=127.0.0.1", false),
+            ("host=db.localhost.", false),
+            ("host=localhost hostaddr=192.0.2.1", true),
+            ("host=db.example", true),
+            ("host=localhost,db.example", true),
+            ("host=db.example sslmode=require", true),
+            ("host=db.example sslrootcert=system", false),
+        ] {
+            assert_eq!(url(address).unwrap().is_unverified(), unverified, "{address}");
+        }
+    }
+
+    #[test]
     fn what_tls_needs_is_said_without_the_password() {
         for (address, words) in [
             ("postgresql://ada:secret@h/n?sslmode=verify", "sslmode must be"),
             ("postgresql://ada:secret@h/n?sslmode=verify-full&sslrootcert=/nowhere", "sslrootcert"),
             ("postgresql://ada:secret/?x@h/n?sslmode=require", "%2F"),
+            ("postgresql://ada:secret@h/n?sslmode=require&x@y", "%40"),
             ("postgresql://ada:secret/?x@h/n?sslmode=verify-full", "not valid"),
             ("host=h password=secret sslcert=/nowhere", "together"),
             ("host=h password=secret sslcrl=/nowhere", "not valid"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
+use domain::Causes;
 use tokio::time::timeout;
 
 use crate::{Error, Upkeep, deadlines, session};
@@ -62,7 +63,7 @@ impl Upkeep {
         // Ends the session, which releases the lock.
         drop(client);
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "the migrating connection ended badly");
+            tracing::debug!(error = %Causes(&error), "the migrating connection ended badly");
         }
         applied
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use domain::Causes;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
@@ -113,7 +114,7 @@ impl Store {
             match self.read_on(replica, deadlines::READ / 2, question).await {
                 Err(error) => {
                     tracing::warn!(
-                        error = &error as &dyn std::error::Error,
+                        error = %Causes(&error),
                         "the replica is not read for {REST:?}"
                     );
                     replica.rest();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use domain::Causes;
 use tokio::time::{Instant, sleep};
 
 use crate::readers::Readers;
@@ -93,7 +94,7 @@ impl Store {
             match self.check_version().await {
                 Err(error @ Error::Unreachable(_)) if Instant::now() < give_up => {
                     tracing::debug!(
-                        error = &error as &dyn std::error::Error,
+                        error = %Causes(&error),
                         "the database is not reachable yet"
                     );
                     sleep(Duration::from_millis(100)).await;

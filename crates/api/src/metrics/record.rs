@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::Causes;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::counter::Counter;
@@ -43,7 +44,7 @@ impl RecordLooks {
                 Err(error) => {
                     self.failures.inc();
                     debug!(
-                        error = &error as &dyn std::error::Error,
+                        error = %Causes(&error),
                         "the record was not looked at; trying again later"
                     );
                 }

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use domain::Causes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -95,6 +96,6 @@ async fn serve_over<S, E>(
         serving.as_mut().poll(cx)
     });
     if let Err(error) = served.await {
-        debug!(%error, "the connection broke off");
+        debug!(error = %Causes(&*error), "the connection broke off");
     }
 }

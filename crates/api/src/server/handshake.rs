@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use domain::Causes;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -35,7 +36,7 @@ pub(super) async fn shake_hands(
             Some(stream)
         }
         Err(error) => {
-            debug!(%error, "a client did not come to terms on TLS");
+            debug!(error = %Causes(&error), "a client did not come to terms on TLS");
             None
         }
     }

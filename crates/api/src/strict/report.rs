@@ -2,7 +2,7 @@
 
 use serde::de::Error;
 
-use crate::problem::Misfit;
+use crate::problem::{Misfit, Problem};
 
 /// How many places are reported at most.
 const MOST: usize = 100;
@@ -14,6 +14,8 @@ const DEEPEST: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     misfits: Vec<(usize, Misfit)>,
+    /// How many places do not fit, with those that are not reported.
+    all: usize,
     path: Vec<Step>,
     depth: usize,
 }
@@ -30,8 +32,10 @@ impl Report {
         self.misfits.is_empty()
     }
 
-    pub(crate) fn into_misfits(self) -> Vec<Misfit> {
-        self.misfits.into_iter().map(|(_rank, misfit)| misfit).collect()
+    /// 422, with the places.
+    pub(crate) fn into_problem(self) -> Problem {
+        let misfits = self.misfits.into_iter().map(|(_rank, misfit)| misfit).collect();
+        Problem::invalid_among(self.all, misfits)
     }
 
     /// Reports the place being read.
@@ -41,6 +45,7 @@ impl Report {
 
     /// Reports a key in the object being read.
     pub(crate) fn add_at(&mut self, key: Option<&str>, message: impl Into<String>) {
+        self.all += 1;
         if self.misfits.len() >= MOST {
             return;
         }
