@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use access::{Change, Error, KeyFile, Keyring, Order};
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
+use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
@@ -34,12 +35,15 @@ pub(crate) fn open(settings: &AccessSettings) -> anyhow::Result<Option<Arc<Keyri
     Ok(Some(Arc::new(keyring)))
 }
 
-/// Looks at the file every second, for ever.
-pub(crate) async fn watch(keyring: Arc<Keyring>) {
+/// Looks at the file every second and at each SIGHUP, for ever.
+pub(crate) async fn watch(keyring: Arc<Keyring>, mut hangup: Signal) {
     let mut look = interval(LOOKING);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
+        tokio::select! {
+            _ = look.tick() => {}
+            Some(()) = hangup.recv() => {}
+        }
         let theirs = Arc::clone(&keyring);
         let mut looking = spawn_blocking(move || theirs.look());
         let looked = match timeout(PATIENCE, &mut looking).await {

@@ -24,6 +24,7 @@ mod metrics;
 mod operations;
 mod predicted;
 mod problem;
+mod reaping;
 mod request_id;
 mod routes;
 mod scalar;
@@ -35,6 +36,7 @@ mod shutdown;
 mod stored;
 mod strict;
 mod telemetry;
+mod terminal;
 mod upkeep;
 
 pub use document::Document;

@@ -142,6 +142,10 @@ pub enum Error {
         pids: Vec<i32>,
     },
 
+    /// The start was called off.
+    #[error("the start was called off")]
+    CalledOff,
+
     /// The system gave us no thread.
     #[error("failed to start a thread")]
     Thread(#[source] io::Error),

@@ -7,6 +7,7 @@ mod postmaster;
 mod lock;
 
 mod account;
+mod children;
 mod cluster;
 mod creation;
 mod fingerprint;
@@ -22,10 +23,13 @@ mod pid_file;
 mod processes;
 mod server;
 mod stop;
+mod tied;
 mod watch;
 
 mod error;
 
+pub use children::reap_others;
 pub use error::Error;
 pub use postmaster::Postmaster;
 pub use settings::Settings;
+pub use stop::Stop;

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use postmaster::{Error, Postmaster};
+use postmaster::{Error, Postmaster, Stop};
 
 use crate::support::{Home, as_root, pid_of, sql};
 
@@ -49,7 +49,7 @@ fn a_socket_directory_of_somebody_else_is_refused() {
     let socket_dir = postmaster.socket_dir().to_owned();
     postmaster.stop().unwrap();
     symlink(home.path(), &socket_dir).unwrap();
-    let outcome = Postmaster::start(&home.settings());
+    let outcome = Postmaster::start(&home.settings(), &Stop::default());
     fs::remove_file(&socket_dir).unwrap();
     let error = outcome.unwrap_err();
     assert!(matches!(error, Error::UnsafeSocketDirectory { .. }), "{error}");
@@ -59,7 +59,7 @@ fn a_socket_directory_of_somebody_else_is_refused() {
 fn what_is_not_a_cluster_is_left_alone() {
     let home = Home::new();
     fs::create_dir_all(home.cluster_dir().join("photos")).unwrap();
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::NotACluster { .. }), "{error}");
     assert!(home.cluster_dir().join("photos").exists());
 }
@@ -77,7 +77,7 @@ fn without_programs_the_message_says_what_to_do() {
     let empty = tempfile::tempdir().unwrap();
     let mut settings = home.settings();
     settings.programs = Some(empty.path().to_owned());
-    let message = Postmaster::start(&settings).unwrap_err().to_string();
+    let message = Postmaster::start(&settings, &Stop::default()).unwrap_err().to_string();
     for part in ["no PostgreSQL", "install it", "DATABASE_URL", empty.path().to_str().unwrap()] {
         assert!(message.contains(part), "{message}");
     }
@@ -141,6 +141,6 @@ fn a_cluster_that_became_unreachable_is_not_passed_over() {
     let home = Home::new();
     home.start().stop().unwrap();
     fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }
