@@ -8,6 +8,7 @@
 mod access;
 mod architecture;
 mod bad_inputs;
+mod endings;
 mod headers;
 mod http;
 mod http2;

@@ -40,8 +40,7 @@ impl Cluster {
             creation::create(&place.directory, &directory, &programs, &place.account, stop)?;
         }
         let fingerprint = fingerprint(data_dir);
-        let socket_dir = socket::directory(&place.directory, &fingerprint);
-        socket::prepare(&socket_dir, &place.account)?;
+        let socket_dir = socket::prepare(&place.directory, &place.account)?;
         let mark = format!("onrecord-{fingerprint}");
         Ok(Self { directory, socket_dir, account: place.account, programs, mark })
     }

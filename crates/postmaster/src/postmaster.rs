@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::lock::Lock;
 use crate::socket::PORT;
-use crate::{Error, Settings, Stop, watch};
+use crate::{Error, Settings, Stop, directory, watch};
 
 /// A private PostgreSQL, kept running until it is stopped or dropped.
 #[derive(Debug)]
@@ -33,12 +33,10 @@ impl Postmaster {
     ///
     /// # Errors
     ///
-    /// Fails if another service holds the data directory, if this machine has no suitable PostgreSQL,
+    /// Fails if the data directory is another user's, or another service holds it, if this machine has no suitable PostgreSQL,
     /// if PostgreSQL cannot be created or started there, or if the start is called off.
     pub fn start(settings: &Settings, stop: &Stop) -> Result<Self, Error> {
-        let data_dir = &settings.data_dir;
-        fs::create_dir_all(data_dir).map_err(Error::file("create", data_dir))?;
-        let data_dir = fs::canonicalize(data_dir).map_err(Error::file("look at", data_dir))?;
+        let data_dir = directory::prepare(&settings.data_dir)?;
         let lock = Lock::take(&data_dir)?;
         let cluster = Cluster::open(&data_dir, settings, stop)?;
         let server = watch::start(&cluster, stop)?;

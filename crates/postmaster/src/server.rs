@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::log::Log;
 use crate::stop::Stop;
 use crate::tied::{Ending, Tied};
-use crate::{Error, configuration, orphan, pid_file};
+use crate::{Error, configuration, orphan, peer, pid_file};
 
 /// How it is told to end, ever less politely, and how long each time it has.
 const TELLINGS: [(Signal, Duration); 3] = [
@@ -58,6 +58,7 @@ impl Server {
                 info!("PostgreSQL is still starting after {} s", started.elapsed().as_secs());
             }
         }
+        peer::check(cluster)?;
         info!("PostgreSQL is ready after {} ms", started.elapsed().as_millis());
         Ok(server)
     }

@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use postmaster::{Postmaster, Stop};
 
-use crate::support::{Home, Service, ask, await_that, is_postgres, pid_in, pid_of, sql};
+use crate::support::{Home, Service, as_root, ask, await_that, is_postgres, pid_in, pid_of, sql};
 
 const FILL: &str = "create table kept (n int); insert into kept values (42)";
 
@@ -153,4 +154,32 @@ fn a_stale_pid_file_does_not_prevent_a_start() {
         assert_eq!(started.unwrap(), "42");
         assert!(alive);
     }
+}
+
+#[test]
+fn a_process_of_another_user_that_looks_like_postgres_keeps_nobody_down() {
+    if !as_root() {
+        return;
+    }
+    let home = Home::new();
+    let postmaster = home.start();
+    let pid = pid_of(&postmaster).to_string();
+    let command = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid]).output().unwrap();
+    let command = String::from_utf8(command.stdout).unwrap();
+    let mark = command.split_whitespace().next_back().unwrap();
+    assert!(mark.starts_with("cluster_name="), "{command}");
+    // A shell by that name, whose last words are those of PostgreSQL.
+    let program = home.path().join("postgres");
+    fs::copy("/bin/sh", &program).unwrap();
+    let mut mallory = Command::new(&program);
+    mallory.args(["-c", "sleep 600; :", "sh", "-c", mark]).uid(12_345).process_group(0);
+    let mut mallory = mallory.spawn().unwrap();
+
+    let killed = pid_of(&postmaster);
+    kill_postgres(&postmaster);
+    await_that("another runs", || pid_in(&home.cluster_dir()).is_some_and(|new| new != killed));
+    await_that("it answers", || ask(&postmaster.psql(), "select 1").is_ok());
+    assert!(mallory.try_wait().unwrap().is_none());
+    kill(Pid::from_raw(-mallory.id().cast_signed()), Signal::SIGKILL).unwrap();
+    mallory.wait().unwrap();
 }
