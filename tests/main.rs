@@ -9,6 +9,7 @@ mod access;
 mod architecture;
 mod bad_inputs;
 mod crowd;
+mod endings;
 mod headers;
 mod http;
 mod http2;

@@ -21,5 +21,5 @@ pub(crate) use postgres::home;
 pub(crate) use process::{cpu, descriptors, resident};
 pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
 pub(crate) use scrape::Scrape;
-pub(crate) use service::{Service, flower, spawn};
+pub(crate) use service::{Log, Service, flower, spawn};
 pub(crate) use wire::Wire;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use postmaster::{Postmaster, Settings};
+use postmaster::{Postmaster, Settings, Stop};
 
 /// Where PostgreSQL's programs are, as whom they run, and the cluster to copy.
 #[derive(Debug, Clone)]
@@ -23,7 +23,8 @@ impl Installation {
     /// how it was started. Blocks.
     pub(crate) fn find(scratch: &Path) -> anyhow::Result<Self> {
         let settings = Settings { data_dir: scratch.join("template"), programs: None };
-        let postmaster = Postmaster::start(&settings).context("PostgreSQL cannot be started")?;
+        let postmaster = Postmaster::start(&settings, &Stop::default())
+            .context("PostgreSQL cannot be started")?;
         let template = postmaster.cluster_dir().to_owned();
         postmaster.stop()?;
         let options = fs::read_to_string(template.join("postmaster.opts"))?;

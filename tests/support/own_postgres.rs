@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use postmaster::{Postmaster, Settings};
+use postmaster::{Postmaster, Settings, Stop};
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -35,8 +35,10 @@ impl OwnPostgres {
         // started, and that way it is started again.
         let home = home();
         let settings = Settings { data_dir: home.path().to_owned(), programs: None };
-        let postmaster =
-            tokio::task::spawn_blocking(move || Postmaster::start(&settings).unwrap()).await;
+        let postmaster = tokio::task::spawn_blocking(move || {
+            Postmaster::start(&settings, &Stop::default()).unwrap()
+        })
+        .await;
         let postmaster = postmaster.unwrap();
         let (user, name) = (postmaster.user().to_owned(), postmaster.database().to_owned());
         let (socket, port) = (postmaster.socket_dir().to_owned(), postmaster.port());

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use postmaster::{Postmaster, Settings};
+use postmaster::{Postmaster, Settings, Stop};
 use tempfile::TempDir;
 
 /// Starts it when it is first needed; it ends with the test process, however that ends.
@@ -15,7 +15,7 @@ pub(crate) fn shared() -> &'static Postmaster {
     SHARED.get_or_init(|| {
         let directory = home().keep();
         let settings = Settings { data_dir: directory.clone(), programs: None };
-        let postmaster = Postmaster::start(&settings).unwrap();
+        let postmaster = Postmaster::start(&settings, &Stop::default()).unwrap();
         stop_with_this_process(postmaster.cluster_dir(), &directory);
         postmaster
     })

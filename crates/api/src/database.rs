@@ -3,11 +3,12 @@
 use std::env;
 
 use anyhow::{Context, bail, ensure};
-use postmaster::Postmaster;
+use postmaster::{Postmaster, Stop};
 use storage::{Database, TlsParameters};
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::shutdown::Shutdown;
 use crate::{Pooler, Settings};
 
 /// The database in use, and the private PostgreSQL if it is one.
@@ -23,8 +24,12 @@ pub(crate) struct Located {
     pub(crate) private: Option<Postmaster>,
 }
 
-/// Takes the database that is configured; only if none is, starts a private one.
-pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
+/// Takes the database that is configured; only if none is, starts a private one. Nothing, and nothing that was begun goes on,
+/// if a stop is requested meanwhile.
+pub(crate) async fn locate(
+    settings: &Settings,
+    shutdown: &mut Shutdown,
+) -> anyhow::Result<Option<Located>> {
     let record = &settings.record;
     let maintenance = record.maintenance_database_url.as_ref();
     let maintenance =
@@ -41,7 +46,7 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
             !maintenance.is_pooled(),
             "the database is behind a pooler; MAINTENANCE_DATABASE_URL must name the server itself"
         );
-        Ok(Located { database, maintenance, replica, psql, private })
+        Ok(Some(Located { database, maintenance, replica, psql, private }))
     };
 
     let named = match &record.database_url {
@@ -52,13 +57,7 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
         let psql = database.psql();
         return located(database, psql, None);
     }
-    let private = postmaster::Settings {
-        data_dir: settings.data_dir.clone(),
-        programs: settings.pg_bin.clone(),
-    };
-    let postmaster = spawn_blocking(move || Postmaster::start(&private))
-        .await?
-        .context("the private PostgreSQL cannot be used")?;
+    let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
     let database = Database::from_parts(
         postmaster.socket_dir().to_str(),
         Some(postmaster.port()),
@@ -67,6 +66,33 @@ pub(crate) async fn locate(settings: &Settings) -> anyhow::Result<Located> {
         Some(postmaster.database()),
     );
     located(database, postmaster.psql(), Some(postmaster))
+}
+
+/// The private PostgreSQL, ready; nothing if a stop is requested before it is.
+async fn start_private(
+    settings: &Settings,
+    shutdown: &mut Shutdown,
+) -> anyhow::Result<Option<Postmaster>> {
+    let private = postmaster::Settings {
+        data_dir: settings.data_dir.clone(),
+        programs: settings.pg_bin.clone(),
+    };
+    let stop = Stop::default();
+    let theirs = stop.clone();
+    let mut starting = spawn_blocking(move || Postmaster::start(&private, &theirs));
+    let started = match shutdown.or(&mut starting).await {
+        Ok(started) => started?.map(Some),
+        Err(signal) => {
+            info!("{signal}: the start of the private PostgreSQL is called off");
+            stop.wish();
+            match starting.await? {
+                Ok(postmaster) => spawn_blocking(|| postmaster.stop()).await?.map(|()| None),
+                Err(postmaster::Error::CalledOff) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    started.context("the private PostgreSQL cannot be used")
 }
 
 fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {

@@ -9,6 +9,7 @@ use access::{Change, Error, KeyFile, KeyId, Keyring, Order, Renewal};
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::Causes;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
@@ -30,15 +31,24 @@ pub(crate) fn open(settings: &AccessSettings) -> anyhow::Result<Option<Arc<Keyri
     Ok(Some(Arc::new(keyring)))
 }
 
-/// Looks at the file every second, for ever.
+/// Looks at the file every second and at each SIGHUP, for ever.
 ///
 /// When this ends all the same, nobody is let in two seconds later: else a key could not be revoked any more.
 pub(crate) async fn watch(keyring: Arc<Keyring>) {
     let _unwatched = Unwatched(Arc::clone(&keyring));
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            return error!("SIGHUP cannot be listened to, so the keys are not looked at: {error}");
+        }
+    };
     let mut look = interval(LOOKING);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        look.tick().await;
+        tokio::select! {
+            _ = look.tick() => {}
+            Some(()) = hangup.recv() => {}
+        }
         let theirs = Arc::clone(&keyring);
         let mut looking = spawn_blocking(move || theirs.look());
         let looked = match timeout(PATIENCE, &mut looking).await {

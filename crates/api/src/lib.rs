@@ -34,6 +34,7 @@ mod predicted;
 mod problem;
 mod quotas;
 mod readiness;
+mod reaping;
 mod request_id;
 mod role;
 mod routes;
@@ -48,6 +49,7 @@ mod stored;
 mod strict;
 mod tasks;
 mod telemetry;
+mod terminal;
 mod turns;
 mod upkeep;
 

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use access::Keyring;
-use anyhow::{Context, bail};
-
+use anyhow::{Context, anyhow, bail};
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
@@ -30,7 +29,7 @@ use crate::shutdown::Shutdown;
 use crate::strict::Room;
 use crate::tasks::Tasks;
 use crate::turns::Turns;
-use crate::{Document, Settings, clock, exposure, keys, role, upkeep};
+use crate::{Document, Settings, clock, exposure, keys, reaping, role, upkeep};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,7 +43,10 @@ const GRACE_IN_DOUBT: Duration = Duration::from_secs(2);
 ///
 /// Fails if it could be reached from elsewhere without keys, the keys or the model does not fit, the database cannot be used, or the address cannot be bound.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let shutdown = Shutdown::listen()?;
+    let mut shutdown = Shutdown::listen()?;
+    // It ends with this function.
+    let mut strays = JoinSet::new();
+    strays.spawn(reaping::reap());
     exposure::check(&settings)?;
     let keyring = keys::open(&settings.access)?;
     let model = Arc::new(load_model(&settings)?);
@@ -56,7 +58,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
-    let located = database::locate(&settings).await?;
+    let Some(located) = database::locate(&settings, &mut shutdown).await? else { return Ok(()) };
     let served = serve_from(&settings, &located, model, &document, server, keyring, shutdown).await;
     let stopped = stop_private(located).await;
     served.and(stopped)
@@ -66,31 +68,42 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if the database cannot be used or a migration fails.
+/// Fails if the database cannot be used, a migration fails, or a signal asks for a stop before it is done.
 pub async fn migrate(settings: Settings) -> anyhow::Result<()> {
-    let located = database::locate(&settings).await?;
-    let migrated =
-        async { prepare(&located, &store_in(&located)?, &upkeep_of(&settings, &located)?).await };
-    let migrated = migrated.await;
-    let stopped = stop_private(located).await;
-    migrated.and(stopped)
+    once(&settings, async |located, upkeep| prepare(located, &store_in(located)?, upkeep).await)
+        .await
 }
 
 /// Does once what the service does now and again, for a record that is served by those who may not.
 ///
 /// # Errors
 ///
-/// Fails if the database cannot be used, or something is not done.
+/// Fails if the database cannot be used, something is not done, or a signal asks for a stop before it is done.
 pub async fn keep_up(settings: Settings) -> anyhow::Result<()> {
-    let located = database::locate(&settings).await?;
-    let kept_up = async {
-        let upkeep = upkeep_of(&settings, &located)?;
-        prepare(&located, &store_in(&located)?, &upkeep).await?;
-        upkeep::all(&upkeep).await.context("the record was not kept up")
+    once(&settings, async |located, upkeep| {
+        prepare(located, &store_in(located)?, upkeep).await?;
+        upkeep::all(upkeep).await.context("the record was not kept up")
+    })
+    .await
+}
+
+/// Does something to the record, and fails if that is not done to its end: whoever asked for it counts on it. What is
+/// interrupted is rolled back.
+async fn once(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Located, &Upkeep) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut shutdown = Shutdown::listen()?;
+    let Some(located) = database::locate(settings, &mut shutdown).await? else {
+        bail!("this was called off before it was begun");
     };
-    let kept_up = kept_up.await;
+    let done = async { work(&located, &upkeep_of(settings, &located)?).await };
+    let done = match shutdown.or(done).await {
+        Ok(done) => done,
+        Err(signal) => Err(anyhow!("{signal}: this was called off before it was done")),
+    };
     let stopped = stop_private(located).await;
-    kept_up.and(stopped)
+    done.and(stopped)
 }
 
 fn store_in(located: &Located) -> anyhow::Result<Store> {

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 
 use crate::Error;
+use crate::children::undisturbed;
 
 /// Who runs PostgreSQL when we are root, the best first.
 const STAND_INS: [&str; 2] = ["postgres", "nobody"];
@@ -98,12 +99,9 @@ impl Account {
         if !self.switched {
             return true;
         }
-        self.command(Path::new("/bin/sh"))
-            .args(["-c", "cd -- \"$1\"", "sh"])
-            .arg(directory)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
+        let mut command = self.command(Path::new("/bin/sh"));
+        command.args(["-c", "cd -- \"$1\"", "sh"]).arg(directory);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        undisturbed(|| command.status()).is_ok_and(|status| status.success())
     }
 }

@@ -7,6 +7,7 @@ use crate::account::Account;
 use crate::fingerprint::fingerprint;
 use crate::place::Place;
 use crate::programs::Programs;
+use crate::stop::Stop;
 use crate::{Error, Settings, creation, socket};
 
 /// Everything needed to run PostgreSQL on one data directory.
@@ -26,7 +27,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Finds the cluster of the canonical `data_dir`, or creates it.
-    pub(crate) fn open(data_dir: &Path, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn open(data_dir: &Path, settings: &Settings, stop: &Stop) -> Result<Self, Error> {
         let place = Place::find(data_dir)?;
         let directory = place.directory.join("postgres");
         let programs = Programs::find(
@@ -34,13 +35,12 @@ impl Cluster {
             env::var_os("PATH").as_deref(),
             place.version.map(|version| (directory.as_path(), version)),
         )?;
-        creation::sweep(&place.directory)?;
+        creation::sweep(&place.directory, stop)?;
         if place.version.is_none() {
-            creation::create(&place.directory, &directory, &programs, &place.account)?;
+            creation::create(&place.directory, &directory, &programs, &place.account, stop)?;
         }
         let fingerprint = fingerprint(data_dir);
-        let socket_dir = socket::directory(&place.directory, &fingerprint);
-        socket::prepare(&socket_dir, &place.account)?;
+        let socket_dir = socket::prepare(&place.directory, &place.account)?;
         let mark = format!("onrecord-{fingerprint}");
         Ok(Self { directory, socket_dir, account: place.account, programs, mark })
     }

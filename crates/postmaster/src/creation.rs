@@ -1,10 +1,11 @@
 //! Creating the cluster: all of it, or nothing.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,6 +15,8 @@ use tracing::info;
 use crate::Error;
 use crate::account::Account;
 use crate::programs::Programs;
+use crate::stop::Stop;
+use crate::tied::{Ending, Tied};
 
 /// The superuser and the database.
 pub(crate) const NAME: &str = "onrecord";
@@ -22,8 +25,22 @@ pub(crate) const NAME: &str = "onrecord";
 /// that outlived its service cannot write into the next one's.
 const UNFINISHED: &str = "postgres.new-";
 
+/// How the cluster is made, besides where and for whom.
+const INITDB: [&str; 7] = [
+    "--auth-local=trust",
+    "--auth-host=reject",
+    "--encoding=UTF8",
+    "--no-locale",
+    "--data-checksums",
+    "--no-instructions",
+    "--no-sync",
+];
+
 /// How many files are synced at once: the disk answers them together.
 const SYNCS_AT_ONCE: usize = 16;
+
+/// How often it is looked whether a program has ended.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// How long an `initdb` that outlived its service may keep putting back what is being removed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +51,7 @@ pub(crate) fn create(
     directory: &Path,
     programs: &Programs,
     account: &Account,
+    stop: &Stop,
 ) -> Result<(), Error> {
     let started = Instant::now();
     info!(
@@ -51,17 +69,18 @@ pub(crate) fn create(
         .map_err(Error::file("create", &unfinished))?;
 
     // Neither program syncs: everything is, once, below.
-    let mut initdb = account.command(&programs.path("initdb"));
-    initdb.arg("-D").arg(&unfinished).arg(format!("--username={NAME}"));
-    initdb.args(["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-locale"]);
-    initdb.args(["--data-checksums", "--no-instructions", "--no-sync"]);
-    run(&mut initdb, "")?;
+    let initdb = programs.path("initdb");
+    let user = format!("--username={NAME}");
+    let mut arguments: Vec<&OsStr> = vec!["-D".as_ref(), unfinished.as_ref(), user.as_ref()];
+    arguments.extend(INITDB.map(OsStr::new));
+    run(account, &initdb, &arguments, "", stop)?;
 
-    let mut single = account.command(&programs.path("postgres"));
-    single.args(["--single", "-F", "-D"]).arg(&unfinished).arg("postgres");
-    run(&mut single, &format!("create database {NAME}\n"))?;
+    let postgres = programs.path("postgres");
+    let single = ["--single", "-F", "-D"].map(OsStr::new);
+    let arguments = [&single[..], &[unfinished.as_ref(), "postgres".as_ref()]].concat();
+    run(account, &postgres, &arguments, &format!("create database {NAME}\n"), stop)?;
 
-    sync(&unfinished)?;
+    sync(&unfinished, stop)?;
     fs::rename(&unfinished, directory).map_err(Error::file("name", directory))?;
     File::open(place).and_then(|place| place.sync_all()).map_err(Error::file("sync", place))?;
     info!("created the cluster in {} ms", started.elapsed().as_millis());
@@ -69,7 +88,7 @@ pub(crate) fn create(
 }
 
 /// Removes the clusters in `place` that were never finished.
-pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
+pub(crate) fn sweep(place: &Path, stop: &Stop) -> Result<(), Error> {
     for entry in fs::read_dir(place).map_err(Error::file("list", place))? {
         let entry = entry.map_err(Error::file("list", place))?;
         if !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
@@ -81,7 +100,8 @@ pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
             match fs::remove_dir_all(entry.path()) {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::NotFound => break,
-                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+                Err(_) if stop.within(Duration::from_millis(50)) => return Err(Error::CalledOff),
+                Err(_) if Instant::now() < deadline => {}
                 Err(error) => return Err(Error::file("remove", entry.path())(error)),
             }
         }
@@ -89,29 +109,48 @@ pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs a program on `input` to its end.
-fn run(command: &mut Command, input: &str) -> Result<(), Error> {
-    let program = PathBuf::from(command.get_program());
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().map_err(Error::run(&program))?;
-    if let Some(mut stdin) = child.stdin.take() {
+/// Runs a program on `input` to its end, unless that is called off.
+fn run(
+    account: &Account,
+    program: &Path,
+    arguments: &[&OsStr],
+    input: &str,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let mut child = Tied::spawn(account, program, arguments, Stdio::piped(), Ending::Kill)?;
+    if let Some(mut stdin) = child.take_stdin() {
         // One that ended without reading says why in its status.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let Output { status, stdout, stderr } =
-        child.wait_with_output().map_err(Error::run(&program))?;
-    let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    let stderr = child.take_stderr();
+    let said = thread::Builder::new().name("initdb-log".to_owned()).spawn(move || {
+        let mut said = Vec::new();
+        // What cannot be read was not said.
+        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut said));
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let said = said.map_err(Error::Thread)?;
+    let status = loop {
+        if let Some(status) = child.exited().map_err(Error::run(program))? {
+            break status;
+        }
+        if stop.within(GLANCE) {
+            // It is killed as it is dropped; what it wrote has a name that the next start knows.
+            return Err(Error::CalledOff);
+        }
+    };
+    let said = said.join().map_err(|_| Error::Panicked)?;
     // `postgres --single` ends well even when a statement failed.
     if status.success() && !said.contains("ERROR:") {
         return Ok(());
     }
     let lines: Vec<&str> = said.lines().collect();
     let output = lines[lines.len().saturating_sub(10)..].join("\n");
-    Err(Error::Failed { program, status, output })
+    Err(Error::Failed { program: program.to_owned(), status, output })
 }
 
 /// Brings a directory and all that is in it to the disk.
-fn sync(directory: &Path) -> Result<(), Error> {
+fn sync(directory: &Path, stop: &Stop) -> Result<(), Error> {
     let mut paths = vec![directory.to_owned()];
     let mut n_listed = 0;
     while let Some(path) = paths.get(n_listed).cloned() {
@@ -125,6 +164,7 @@ fn sync(directory: &Path) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let sync_some = || {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            stop.check()?;
             File::open(path).and_then(|file| file.sync_all()).map_err(Error::file("sync", path))?;
         }
         Ok(())

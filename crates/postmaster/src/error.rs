@@ -84,6 +84,46 @@ pub enum Error {
         user: String,
     },
 
+    /// The data directory belongs to somebody else.
+    #[error(
+        "the data directory {} belongs to user id {owner}, who can replace what is in it, and the service runs as \
+         user id {ours}; run it as that user, or choose another directory with --data-dir",
+        directory.display()
+    )]
+    ForeignDirectory {
+        /// The data directory.
+        directory: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+    },
+
+    /// Everybody can write in the data directory.
+    #[error(
+        "everybody can write in the data directory {0}; after a look at what is in it, take that away with \
+         `chmod go-w {0}`, or choose another directory with --data-dir",
+        directory.display()
+    )]
+    OpenDirectory {
+        /// The data directory.
+        directory: PathBuf,
+    },
+
+    /// Another user answers at the socket.
+    #[error(
+        "at {} user id {user} answers, and PostgreSQL runs as user id {expected}",
+        path.display()
+    )]
+    Impostor {
+        /// The socket.
+        path: PathBuf,
+        /// Who answers.
+        user: u32,
+        /// Who should.
+        expected: u32,
+    },
+
     /// The directory for the socket is not a directory, or belongs to somebody else.
     #[error("{} is not a directory that belongs to the user {user}", directory.display())]
     UnsafeSocketDirectory {
@@ -141,6 +181,10 @@ pub enum Error {
         /// Their ids.
         pids: Vec<i32>,
     },
+
+    /// The start was called off.
+    #[error("the start was called off")]
+    CalledOff,
 
     /// The system gave us no thread.
     #[error("failed to start a thread")]

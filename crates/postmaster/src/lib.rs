@@ -7,8 +7,10 @@ mod postmaster;
 mod lock;
 
 mod account;
+mod children;
 mod cluster;
 mod creation;
+mod directory;
 mod fingerprint;
 mod install;
 mod place;
@@ -18,14 +20,18 @@ mod socket;
 mod configuration;
 mod log;
 mod orphan;
+mod peer;
 mod pid_file;
 mod processes;
 mod server;
 mod stop;
+mod tied;
 mod watch;
 
 mod error;
 
+pub use children::reap_others;
 pub use error::Error;
 pub use postmaster::Postmaster;
 pub use settings::Settings;
+pub use stop::Stop;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -10,6 +9,7 @@ use nix::unistd::Pid;
 use tracing::info;
 
 use crate::cluster::Cluster;
+use crate::stop::Stop;
 use crate::{Error, pid_file, processes, socket};
 
 /// How a postmaster is told to end, ever less politely, and how long each time it has.
@@ -25,7 +25,7 @@ const TELLINGS: [(Signal, Duration); 3] = [
 /// an orphan. A `postmaster.pid` that outlives them all is stale, even if its process id is in use again:
 /// by then it is somebody else's. Should we be mistaken, PostgreSQL's own check of shared memory
 /// still keeps a second one out.
-pub(crate) fn clear(cluster: &Cluster) -> Result<(), Error> {
+pub(crate) fn clear(cluster: &Cluster, stop: &Stop) -> Result<(), Error> {
     let path = pid_file::path(&cluster.directory);
     if !path.exists() {
         return Ok(());
@@ -39,7 +39,9 @@ pub(crate) fn clear(cluster: &Cluster) -> Result<(), Error> {
         tell(cluster, &pids, signal);
         let deadline = Instant::now() + patience;
         while !pids.is_empty() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(20));
+            if stop.within(Duration::from_millis(20)) {
+                return Err(Error::CalledOff);
+            }
             pids = processes::of(cluster);
         }
         if pids.is_empty() {

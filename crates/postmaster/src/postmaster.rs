@@ -9,8 +9,7 @@ use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::lock::Lock;
 use crate::socket::PORT;
-use crate::stop::{Run, stop};
-use crate::{Error, Settings, watch};
+use crate::{Error, Settings, Stop, directory, watch};
 
 /// A private PostgreSQL, kept running until it is stopped or dropped.
 #[derive(Debug)]
@@ -18,8 +17,9 @@ pub struct Postmaster {
     cluster_dir: PathBuf,
     socket_dir: PathBuf,
     psql: String,
-    /// Both are taken by whoever stops it first.
-    watcher: Option<(Run, JoinHandle<Result<(), Error>>)>,
+    stop: Stop,
+    /// Taken by whoever stops it first.
+    watcher: Option<JoinHandle<Result<(), Error>>>,
     /// Dropped last.
     _lock: Lock,
 }
@@ -27,30 +27,30 @@ pub struct Postmaster {
 impl Postmaster {
     /// Starts the PostgreSQL of a data directory, creating it first if need be.
     ///
-    /// Returns when it accepts connections, however long recovery takes. Blocks: from an async
+    /// Returns when it accepts connections, however long recovery takes, unless `stop` is wished before: that calls the
+    /// start off, and ends what it has begun. Wished later, it stops PostgreSQL. Blocks: from an async
     /// runtime, call it where blocking is allowed.
     ///
     /// # Errors
     ///
-    /// Fails if another service holds the data directory, if this machine has no suitable PostgreSQL,
-    /// or if PostgreSQL cannot be created or started there.
-    pub fn start(settings: &Settings) -> Result<Self, Error> {
-        let data_dir = &settings.data_dir;
-        fs::create_dir_all(data_dir).map_err(Error::file("create", data_dir))?;
-        let data_dir = fs::canonicalize(data_dir).map_err(Error::file("look at", data_dir))?;
+    /// Fails if the data directory is another user's, or another service holds it, if this machine has no suitable PostgreSQL,
+    /// if PostgreSQL cannot be created or started there, or if the start is called off.
+    pub fn start(settings: &Settings, stop: &Stop) -> Result<Self, Error> {
+        let data_dir = directory::prepare(&settings.data_dir)?;
         let lock = Lock::take(&data_dir)?;
-        let cluster = Cluster::open(&data_dir, settings)?;
-        let (run, stop) = stop();
-        let server = watch::start(&cluster, &stop)?;
+        let cluster = Cluster::open(&data_dir, settings, stop)?;
+        let server = watch::start(&cluster, stop)?;
 
         let cluster_dir = cluster.directory.clone();
         let socket_dir = cluster.socket_dir.clone();
         let psql = cluster.programs.psql(env::var_os("PATH").as_deref());
+        let theirs = stop.clone();
         let watcher = thread::Builder::new()
             .name("postmaster".to_owned())
-            .spawn(move || watch::watch(&cluster, server, &stop))
+            .spawn(move || watch::watch(&cluster, server, &theirs))
             .map_err(Error::Thread)?;
-        Ok(Self { cluster_dir, socket_dir, psql, watcher: Some((run, watcher)), _lock: lock })
+        let (stop, watcher) = (stop.clone(), Some(watcher));
+        Ok(Self { cluster_dir, socket_dir, psql, stop, watcher, _lock: lock })
     }
 
     /// The directory of PostgreSQL's files, which it calls its data directory.
@@ -102,8 +102,8 @@ impl Postmaster {
     }
 
     fn halt(&mut self) -> Result<(), Error> {
-        let Some((run, watcher)) = self.watcher.take() else { return Ok(()) };
-        drop(run);
+        let Some(watcher) = self.watcher.take() else { return Ok(()) };
+        self.stop.wish();
         let outcome = watcher.join().map_err(|_| Error::Panicked)?;
         if !self.socket_dir.starts_with(self.cluster_dir.parent().unwrap_or(&self.cluster_dir)) {
             // The one in `/tmp`; whatever keeps it there, the next start finds it.

@@ -5,7 +5,8 @@ use crate::cluster::Cluster;
 /// The process ids of every living process of the cluster, whoever started it.
 ///
 /// It is one of them if its command line carries the cluster's mark; or, where the system tells, if it
-/// is a `postgres` whose working directory is the cluster. (Root in a container is often not told.)
+/// is a `postgres` whose working directory is the cluster. (Root in a container is often not told.) And it runs as the
+/// user who runs PostgreSQL: anybody may give a process such a name and command line.
 #[cfg(target_os = "linux")]
 pub(crate) fn of(cluster: &Cluster) -> Vec<i32> {
     use std::fs;
@@ -19,7 +20,8 @@ pub(crate) fn of(cluster: &Cluster) -> Vec<i32> {
         let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
         // A process that only awaits its parent has no command line any more.
         let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        if name.trim() != "postgres" || command.is_empty() {
+        let is_theirs = user(&process) == Some(cluster.account.uid());
+        if name.trim() != "postgres" || command.is_empty() || !is_theirs {
             continue;
         }
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
@@ -32,18 +34,31 @@ pub(crate) fn of(cluster: &Cluster) -> Vec<i32> {
     pids
 }
 
-/// The process ids of every living process of the cluster: those whose command line carries its mark.
+/// The user a process runs as.
+#[cfg(target_os = "linux")]
+fn user(process: &std::path::Path) -> Option<u32> {
+    let status = std::fs::read_to_string(process.join("status")).ok()?;
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    // The real one, then the effective one.
+    users.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The process ids of every living process of the cluster: those of its user whose command line carries its mark.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn of(cluster: &Cluster) -> Vec<i32> {
     use std::process::Command;
 
-    let output = Command::new("ps").args(["-A", "-ww", "-o", "pid=", "-o", "command="]).output();
+    let output =
+        Command::new("ps").args(["-A", "-ww", "-o", "pid=,uid=", "-o", "command="]).output();
     let listing = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&listing)
         .lines()
-        .filter_map(|line| line.trim_start().split_once(' '))
-        .filter(|(_, command)| carries(command.trim_start(), &cluster.mark))
-        .filter_map(|(pid, _)| pid.parse().ok())
+        .filter_map(|line| {
+            let (pid, line) = line.trim_start().split_once(' ')?;
+            let (user, command) = line.trim_start().split_once(' ')?;
+            let is_theirs = user.parse() == Ok(cluster.account.uid());
+            (is_theirs && carries(command.trim_start(), &cluster.mark)).then(|| pid.parse().ok())?
+        })
         .collect()
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::children::undisturbed;
 use crate::{Error, install};
 
 /// The oldest major version that will do.
@@ -77,7 +78,8 @@ impl Programs {
             .into_iter()
             .find(|home| ["initdb", "postgres"].iter().all(|name| is_program(&home.join(name))))?
             .to_owned();
-        let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
+        let mut command = Command::new(directory.join("postgres"));
+        let output = undisturbed(|| command.arg("--version").output()).ok()?;
         let major = first_number(&String::from_utf8_lossy(&output.stdout))?;
         Some(Self { directory, major })
     }

@@ -1,18 +1,18 @@
 //! One run of PostgreSQL, as our child.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ExitStatus, Stdio};
+use std::ffi::OsString;
+use std::process::{ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tracing::{info, warn};
 
 use crate::cluster::Cluster;
 use crate::log::Log;
 use crate::stop::Stop;
-use crate::{Error, configuration, orphan, pid_file};
+use crate::tied::{Ending, Tied};
+use crate::{Error, configuration, orphan, peer, pid_file};
 
 /// How it is told to end, ever less politely, and how long each time it has.
 const TELLINGS: [(Signal, Duration); 3] = [
@@ -32,16 +32,16 @@ const REPORT: Duration = Duration::from_secs(10);
 /// It has one owner, and only that one reaps it, so a signal never goes to somebody else's process.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    child: Tied,
     log: Log,
 }
 
 impl Server {
-    /// Starts PostgreSQL on the cluster, and returns when it accepts connections or `stop` is wished.
+    /// Starts PostgreSQL on the cluster, and returns when it accepts connections; a wish to stop calls that off.
     ///
     /// However long that takes: recovery ends when it ends, and beginning it again would not help.
     pub(crate) fn start(cluster: &Cluster, stop: &Stop) -> Result<Self, Error> {
-        orphan::clear(cluster)?;
+        orphan::clear(cluster, stop)?;
         let started = Instant::now();
         let mut server = Self::spawn(cluster)?;
         let mut report = started + REPORT;
@@ -50,44 +50,31 @@ impl Server {
                 return Err(Error::EndedEarly { status, log: server.log.last_lines() });
             }
             if stop.within(GLANCE) {
-                return Ok(server);
+                server.stop()?;
+                return Err(Error::CalledOff);
             }
             if Instant::now() > report {
                 report += REPORT;
                 info!("PostgreSQL is still starting after {} s", started.elapsed().as_secs());
             }
         }
+        peer::check(cluster)?;
         info!("PostgreSQL is ready after {} ms", started.elapsed().as_millis());
         Ok(server)
     }
 
     fn spawn(cluster: &Cluster) -> Result<Self, Error> {
         let program = cluster.programs.path("postgres");
-        let mut child = cluster
-            .account
-            .command(&program)
-            .arg("-D")
-            .arg(&cluster.directory)
-            .args(configuration::arguments(cluster))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // Out of the terminal's reach: its Ctrl-C is for the service.
-            .process_group(0)
-            .spawn()
-            .map_err(Error::run(&program))?;
-        let log = match child.stderr.take() {
+        let mut arguments = vec!["-D".into(), cluster.directory.clone().into_os_string()];
+        arguments.extend(configuration::arguments(cluster).into_iter().map(OsString::from));
+        let mut child =
+            Tied::spawn(&cluster.account, &program, arguments, Stdio::null(), Ending::Shutdown)?;
+        // Without its log it must not live, and ends here.
+        let log = match child.take_stderr() {
             Some(stderr) => Log::follow(stderr),
             None => Log::follow(std::io::empty()),
-        };
-        match log {
-            Ok(log) => Ok(Self { child, log }),
-            Err(error) => {
-                // Unwatched, it must not live.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
+        }?;
+        Ok(Self { child, log })
     }
 
     fn is_ready(&self, cluster: &Cluster) -> bool {
@@ -97,7 +84,7 @@ impl Server {
 
     /// How it ended, if it has.
     pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.child.try_wait().map_err(Error::run("postgres"))
+        self.child.exited().map_err(Error::run("postgres"))
     }
 
     /// Stops it: cleanly, if it ends within ten seconds, else in the way that recovery mends.
@@ -109,10 +96,7 @@ impl Server {
             if signal != Signal::SIGINT {
                 warn!("PostgreSQL does not stop: sending {signal}");
             }
-            if let Ok(pid) = i32::try_from(self.child.id()) {
-                // It is not reaped yet, so the signal has an addressee.
-                let _ = kill(Pid::from_raw(pid), signal);
-            }
+            self.child.signal(signal);
             let deadline = Instant::now() + patience;
             while self.exited()?.is_none() && Instant::now() < deadline {
                 thread::sleep(GLANCE);

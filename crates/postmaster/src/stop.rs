@@ -1,42 +1,53 @@
 //! The wish to stop, and waiting in a way that hears it.
 
-use std::convert::Infallible;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Held by whoever may wish; dropping it is the wish.
-#[derive(Debug)]
-pub(crate) struct Run {
-    _sender: Sender<Infallible>,
-}
+use crate::Error;
 
-/// Hears of the wish.
-#[derive(Debug)]
-pub(crate) struct Stop(Receiver<Infallible>);
-
-/// The two ends.
-pub(crate) fn stop() -> (Run, Stop) {
-    let (sender, receiver) = channel();
-    (Run { _sender: sender }, Stop(receiver))
-}
+/// The wish to stop. Its copies share it; once wished, it stays.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
+    /// Makes the wish: a start is called off, and what runs is stopped.
+    pub fn wish(&self) {
+        let (wished, heard) = &*self.0;
+        *wished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        heard.notify_all();
+    }
+
     /// Waits; `true`, and at once, if it is time to stop.
     pub(crate) fn within(&self, duration: Duration) -> bool {
-        matches!(self.0.recv_timeout(duration), Err(RecvTimeoutError::Disconnected))
+        let (wished, heard) = &*self.0;
+        let wished = wished.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = heard.wait_timeout_while(wished, duration, |wished| !*wished);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Fails if it is time to stop.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.within(Duration::ZERO) { Err(Error::CalledOff) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn the_wish_is_heard_and_stays() {
-        let (run, stop) = stop();
+        let stop = Stop::default();
         assert!(!stop.within(Duration::ZERO));
-        drop(run);
-        assert!(stop.within(Duration::from_secs(60)));
+        stop.check().unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| stop.within(Duration::from_secs(60)));
+            stop.clone().wish();
+            assert!(waiting.join().unwrap());
+        });
         assert!(stop.within(Duration::ZERO));
+        assert!(matches!(stop.check(), Err(Error::CalledOff)));
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn watch(cluster: &Cluster, mut server: Server, stop: &Stop) -> Resul
             pause = longer(pause);
             match Server::start(cluster, stop) {
                 Ok(server) => break server,
+                Err(Error::CalledOff) => return Ok(()),
                 Err(error) => {
                     let cause =
                         error.source().map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -43,6 +43,32 @@ pub enum Error {
         pid: Option<u32>,
     },
 
+    /// The directory belongs to somebody else.
+    #[error(
+        "the spool {} belongs to user id {owner}, who can replace what is in it, and this process runs as user id \
+         {ours}; choose a directory of this user",
+        directory.display()
+    )]
+    ForeignDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+    },
+
+    /// Everybody can write in the directory.
+    #[error(
+        "everybody can write in the spool {0}; after a look at what is in it, take that away with `chmod go-w {0}`, \
+         or choose another directory",
+        directory.display()
+    )]
+    OpenDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+
     /// A file or directory could not be used.
     #[error("failed to {action} {}", path.display())]
     File {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::place::FILE_MODE;
+use crate::place::{FILE_MODE, NO_LINKS};
 
 /// How long a lock may be held by one who is about to let go: a spool that was dropped a moment ago and still closes, or
 /// the copy of a process that has not become another program yet.
@@ -32,6 +32,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(FILE_MODE)
+            .custom_flags(NO_LINKS)
             .open(&path)
             .map_err(Error::file("open", &path))?;
         let give_up = Instant::now() + LINGER;

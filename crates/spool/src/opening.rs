@@ -1,11 +1,10 @@
 //! Opening: what is there is checked, and what is damaged kept apart.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 
 use crate::database::{Database, PAGE, Row, is_out_of_reach};
 use crate::format::{Unreadable, decode};
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::salvage::salvage;
 use crate::wal;
 use crate::{Error, Found};
@@ -59,7 +58,7 @@ pub(crate) fn judge(row: &Row) -> Result<Vec<domain::Record>, Unreadable> {
 /// The database, if nothing is wrong with it; nothing if it is malformed.
 fn sound(place: &Place) -> Result<Option<Database>, Error> {
     let (path, log) = (place.database(), place.wal());
-    let written = File::open(&log).and_then(|log| wal::frames(&log));
+    let written = place::open(&log).and_then(|log| wal::frames(&log));
     let (frames, whole) = match written {
         Err(error) if error.kind() == ErrorKind::NotFound => (Vec::new(), true),
         written => written.map_err(Error::file("read", &log))?,
@@ -92,7 +91,7 @@ fn sound(place: &Place) -> Result<Option<Database>, Error> {
 /// The first bytes of the database; nothing if it is empty, or not there.
 fn header(place: &Place) -> std::io::Result<Option<Vec<u8>>> {
     let mut header = Vec::new();
-    match File::open(place.database()) {
+    match place::open(&place.database()) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?.take(100).read_to_end(&mut header)?,
     };

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::database::PAGE;
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::wal;
 
 /// The bytes of one page.
@@ -101,7 +101,7 @@ impl Pages {
 }
 
 fn open(path: &std::path::Path) -> io::Result<Option<File>> {
-    match File::open(path) {
+    match place::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         opened => opened.map(Some),
     }

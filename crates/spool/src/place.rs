@@ -1,15 +1,21 @@
 //! The directory, and the files in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use crate::Error;
 
 /// Only the owner reads what people sent.
 pub(crate) const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
+
+/// A link in the place of a file is refused.
+pub(crate) const NO_LINKS: i32 = OFlag::O_NOFOLLOW.bits();
 
 /// What may belong to a SQLite database, by the ends of their names; the database itself last.
 const PARTS: [&str; 4] = ["-wal", "-shm", "-journal", ""];
@@ -33,6 +39,7 @@ impl Place {
         }
         // From here on the name does not depend on the working directory.
         let directory = fs::canonicalize(directory).map_err(Error::file("find", directory))?;
+        check(&directory)?;
         restrict(&directory, DIRECTORY_MODE)?;
         // What was made, up to what was there before.
         for made_in in directory.ancestors().skip(1) {
@@ -78,6 +85,7 @@ impl Place {
             .create(true)
             .truncate(false)
             .mode(FILE_MODE)
+            .custom_flags(NO_LINKS)
             .open(path)
             .map_err(Error::file("create", path))?;
         restrict(path, FILE_MODE)?;
@@ -166,6 +174,25 @@ fn synchronize(directory: &Path) -> Result<(), Error> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(Error::file("flush", directory))
+}
+
+/// Refuses a directory in which others may have put what they want read, or a link to what they want written.
+fn check(directory: &Path) -> Result<(), Error> {
+    let metadata = fs::metadata(directory).map_err(Error::file("look at", directory))?;
+    let (owner, ours) = (metadata.uid(), geteuid().as_raw());
+    let directory = directory.to_owned();
+    if owner != ours && owner != 0 {
+        return Err(Error::ForeignDirectory { directory, owner, ours });
+    }
+    if metadata.mode() & 0o002 != 0 {
+        return Err(Error::OpenDirectory { directory });
+    }
+    Ok(())
+}
+
+/// Opens a file of the directory for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NO_LINKS).open(path)
 }
 
 /// Takes away every permission beyond `mode`.

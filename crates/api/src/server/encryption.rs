@@ -32,7 +32,7 @@ pub(crate) struct Encryption {
 }
 
 impl Encryption {
-    /// Reads the files. From now on SIGHUP does not end the process.
+    /// Reads the files. From now on it hears SIGHUP, as others may beside it.
     pub(crate) fn load(files: Files) -> anyhow::Result<Self> {
         // First looked at, then read: what changes in between is noticed.
         let seen = look(&files);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use nix::unistd::{getpgid, getpgrp};
-use postmaster::{Error, Postmaster};
+use postmaster::{Error, Postmaster, Stop};
 
 use crate::support::{Home, Service, ask, await_that, is_postgres, pid_of, sql};
 
@@ -74,7 +74,7 @@ fn a_terminal_does_not_reach_it() {
 fn a_second_start_on_one_directory_is_refused() {
     let home = Home::new();
     let (service, psql) = Service::start(&home);
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     let message = error.to_string();
     assert!(message.contains(home.data_dir().to_str().unwrap()), "{message}");
@@ -86,7 +86,7 @@ fn a_second_start_on_one_directory_is_refused() {
 fn a_second_start_in_one_process_is_refused() {
     let home = Home::new();
     let first = home.start();
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     assert_eq!(sql(&first, "select 1"), "1");
 }

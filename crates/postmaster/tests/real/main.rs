@@ -5,6 +5,7 @@
 
 mod support;
 
+mod held;
 mod life;
 mod places;
 mod recovery;

@@ -1,10 +1,10 @@
 //! Unusual paths, users and machines.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
-use postmaster::{Error, Postmaster};
+use postmaster::{Error, Postmaster, Stop};
 
 use crate::support::{Home, as_root, pid_of, sql};
 
@@ -43,23 +43,90 @@ fn a_short_path_has_its_socket_inside() {
 }
 
 #[test]
-fn a_socket_directory_of_somebody_else_is_refused() {
+fn a_socket_directory_that_somebody_else_made_is_passed_over() {
     let home = Home::named("a b");
     let postmaster = home.start();
-    let socket_dir = postmaster.socket_dir().to_owned();
+    let squatted = postmaster.socket_dir().to_owned();
     postmaster.stop().unwrap();
-    symlink(home.path(), &socket_dir).unwrap();
-    let outcome = Postmaster::start(&home.settings());
-    fs::remove_file(&socket_dir).unwrap();
-    let error = outcome.unwrap_err();
-    assert!(matches!(error, Error::UnsafeSocketDirectory { .. }), "{error}");
+    symlink(home.path(), &squatted).unwrap();
+    let started = Postmaster::start(&home.settings(), &Stop::default());
+    fs::remove_file(&squatted).unwrap();
+    let postmaster = started.unwrap();
+    let other = postmaster.socket_dir().to_owned();
+    assert_ne!(other, squatted);
+    assert_eq!(sql(&postmaster, "select 1"), "1");
+    postmaster.stop().unwrap();
+    // From now on this is the one.
+    assert_eq!(home.start().socket_dir(), other);
+}
+
+fn refused(home: &Home) -> Error {
+    Postmaster::start(&home.settings(), &Stop::default()).unwrap_err()
+}
+
+#[test]
+fn a_data_directory_that_everybody_can_write_is_refused() {
+    let home = Home::new();
+    fs::create_dir(home.data_dir()).unwrap();
+    for mode in [0o757, 0o777, 0o1777] {
+        fs::set_permissions(home.data_dir(), Permissions::from_mode(mode)).unwrap();
+        let error = refused(&home);
+        assert!(matches!(error, Error::OpenDirectory { .. }), "{mode:o}: {error}");
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+        assert_eq!(fs::read_dir(home.data_dir()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_group_that_could_write_in_the_data_directory_cannot_any_more() {
+    let home = Home::new();
+    fs::create_dir(home.data_dir()).unwrap();
+    fs::set_permissions(home.data_dir(), Permissions::from_mode(0o775)).unwrap();
+    home.start().stop().unwrap();
+    assert_eq!(fs::metadata(home.data_dir()).unwrap().mode() & 0o777, 0o755);
+}
+
+#[test]
+fn a_data_directory_of_somebody_else_is_refused() {
+    if !as_root() {
+        return;
+    }
+    let home = Home::new();
+    fs::create_dir(home.data_dir()).unwrap();
+    chown(home.data_dir(), Some(12_345), None).unwrap();
+    let error = refused(&home);
+    assert!(matches!(error, Error::ForeignDirectory { owner: 12_345, .. }), "{error}");
+    assert_eq!(fs::read_dir(home.data_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let home = Home::new();
+    let precious = home.path().join("precious");
+    fs::write(&precious, "contents").unwrap();
+    fs::create_dir(home.data_dir()).unwrap();
+    symlink(&precious, home.data_dir().join("lock")).unwrap();
+    let error = refused(&home);
+    assert!(matches!(error, Error::File { action: "open", .. }), "{error}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "contents");
+}
+
+#[test]
+fn what_is_made_is_for_its_owner() {
+    let home = Home::new();
+    let _postmaster = home.start();
+    let mode = |path| fs::metadata(path).unwrap().mode() & 0o777;
+    let lock = home.data_dir().join("lock");
+    // Root's is entered by the user who runs PostgreSQL.
+    let expected = if nix::unistd::geteuid().is_root() { 0o755 } else { 0o700 };
+    assert_eq!((mode(home.data_dir()), mode(lock)), (expected, 0o600));
 }
 
 #[test]
 fn what_is_not_a_cluster_is_left_alone() {
     let home = Home::new();
     fs::create_dir_all(home.cluster_dir().join("photos")).unwrap();
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::NotACluster { .. }), "{error}");
     assert!(home.cluster_dir().join("photos").exists());
 }
@@ -77,7 +144,7 @@ fn without_programs_the_message_says_what_to_do() {
     let empty = tempfile::tempdir().unwrap();
     let mut settings = home.settings();
     settings.programs = Some(empty.path().to_owned());
-    let message = Postmaster::start(&settings).unwrap_err().to_string();
+    let message = Postmaster::start(&settings, &Stop::default()).unwrap_err().to_string();
     for part in ["no PostgreSQL", "install it", "DATABASE_URL", empty.path().to_str().unwrap()] {
         assert!(message.contains(part), "{message}");
     }
@@ -141,6 +208,6 @@ fn a_cluster_that_became_unreachable_is_not_passed_over() {
     let home = Home::new();
     home.start().stop().unwrap();
     fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }

@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
-use postmaster::Postmaster;
+use nix::unistd::Pid;
+use postmaster::{Postmaster, Stop};
 
-use crate::support::{Home, Service, ask, await_that, is_postgres, pid_in, pid_of, sql};
+use crate::support::{Home, Service, as_root, ask, await_that, is_postgres, pid_in, pid_of, sql};
 
 const FILL: &str = "create table kept (n int); insert into kept values (42)";
 
@@ -75,7 +76,7 @@ fn it_can_be_stopped_while_it_cannot_be_restarted() {
     // Whatever the watcher is at, it hears the wish.
     postmaster.stop().unwrap();
     assert!(!pid_in(&home.cluster_dir()).is_some_and(is_postgres));
-    let error = Postmaster::start(&home.settings()).unwrap_err();
+    let error = Postmaster::start(&home.settings(), &Stop::default()).unwrap_err();
     assert!(error.to_string().contains("ended while starting"), "{error}");
     fs::rename(&aside, &control).unwrap();
     assert_eq!(sql(&home.start(), "select 1"), "1");
@@ -87,6 +88,8 @@ fn an_orphan_is_stopped_by_the_next_start() {
     let (mut service, psql) = Service::start(&home);
     ask(&psql, FILL).unwrap();
     let orphan = pid_in(&home.cluster_dir()).unwrap();
+    // Whoever would end it ends first.
+    service.kill_holder();
     service.kill();
     assert!(is_postgres(orphan));
     let postmaster = home.start();
@@ -118,6 +121,7 @@ fn a_service_killed_in_the_first_start_leaves_nothing_half_made() {
     await_that("initdb is at work", || unfinished(&home) == 1);
     service.kill();
     assert!(!home.cluster_dir().exists());
+    await_that("initdb is gone", || home.processes() == 0);
     let postmaster = home.start();
     assert_eq!(sql(&postmaster, "select 1"), "1");
     assert_eq!(unfinished(&home), 0);
@@ -140,7 +144,7 @@ fn a_stale_pid_file_does_not_prevent_a_start() {
         pid_file = format!("{pid}\n{rest}");
         fs::write(home.cluster_dir().join("postmaster.pid"), &pid_file).unwrap();
         fs::write(&socket_lock, &pid_file).unwrap();
-        let started = Postmaster::start(&home.settings())
+        let started = Postmaster::start(&home.settings(), &Stop::default())
             .map(|postmaster| sql(&postmaster, "select n from kept"));
         let alive = foreign.try_wait().unwrap().is_none();
         if pid == std::process::id() {
@@ -150,4 +154,32 @@ fn a_stale_pid_file_does_not_prevent_a_start() {
         assert_eq!(started.unwrap(), "42");
         assert!(alive);
     }
+}
+
+#[test]
+fn a_process_of_another_user_that_looks_like_postgres_keeps_nobody_down() {
+    if !as_root() {
+        return;
+    }
+    let home = Home::new();
+    let postmaster = home.start();
+    let pid = pid_of(&postmaster).to_string();
+    let command = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid]).output().unwrap();
+    let command = String::from_utf8(command.stdout).unwrap();
+    let mark = command.split_whitespace().next_back().unwrap();
+    assert!(mark.starts_with("cluster_name="), "{command}");
+    // A shell by that name, whose last words are those of PostgreSQL.
+    let program = home.path().join("postgres");
+    fs::copy("/bin/sh", &program).unwrap();
+    let mut mallory = Command::new(&program);
+    mallory.args(["-c", "sleep 600; :", "sh", "-c", mark]).uid(12_345).process_group(0);
+    let mut mallory = mallory.spawn().unwrap();
+
+    let killed = pid_of(&postmaster);
+    kill_postgres(&postmaster);
+    await_that("another runs", || pid_in(&home.cluster_dir()).is_some_and(|new| new != killed));
+    await_that("it answers", || ask(&postmaster.psql(), "select 1").is_ok());
+    assert!(mallory.try_wait().unwrap().is_none());
+    kill(Pid::from_raw(-mallory.id().cast_signed()), Signal::SIGKILL).unwrap();
+    mallory.wait().unwrap();
 }

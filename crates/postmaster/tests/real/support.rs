@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::{env, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
-use postmaster::{Postmaster, Settings};
+use postmaster::{Postmaster, Settings, Stop};
 use tempfile::TempDir;
 
 /// Tells a copy of this test program which data directory to serve.
@@ -51,7 +52,17 @@ impl Home {
     }
 
     pub(crate) fn start(&self) -> Postmaster {
-        Postmaster::start(&self.settings()).unwrap()
+        Postmaster::start(&self.settings(), &Stop::default()).unwrap()
+    }
+}
+
+impl Home {
+    /// How many processes have the data directory on their command line: PostgreSQL, and what makes its cluster.
+    pub(crate) fn processes(&self) -> usize {
+        let listing = Command::new("ps").args(["-A", "-ww", "-o", "command="]).output().unwrap();
+        let name = self.data_dir();
+        let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+        listing.lines().filter(|line| line.contains(name.to_str().unwrap())).count()
     }
 }
 
@@ -106,8 +117,35 @@ impl Service {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.end_by(Signal::SIGKILL);
+    }
+
+    /// Sends it a signal that it has no handler for, and waits for its end.
+    pub(crate) fn end_by(&mut self, signal: Signal) {
+        kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
+        assert_eq!(self.child.wait().unwrap().signal(), Some(signal as i32));
+    }
+
+    /// Kills the shell that would end its PostgreSQL.
+    pub(crate) fn kill_holder(&self) {
+        let mut killed = 0;
+        for pid in self.holders() {
+            kill(pid, Signal::SIGKILL).unwrap();
+            killed += 1;
+        }
+        assert_eq!(killed, 1);
+    }
+
+    /// Its shells: the children that are no PostgreSQL.
+    pub(crate) fn holders(&self) -> Vec<Pid> {
+        let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid=,comm="]).output().unwrap();
+        let parent = self.pid().to_string();
+        String::from_utf8_lossy(&listing.stdout)
+            .lines()
+            .filter_map(|line| line.split_whitespace().collect::<Vec<_>>().try_into().ok())
+            .filter(|[_, of, name]: &[&str; 3]| *of == parent && name.ends_with("sh"))
+            .map(|[pid, _, _]| Pid::from_raw(pid.parse().unwrap()))
+            .collect()
     }
 
     /// Lets it stop in good order.
@@ -133,7 +171,7 @@ fn hold() {
         .with_writer(std::io::stderr)
         .init();
     let settings = Settings { data_dir: data_dir.into(), programs: None };
-    let postmaster = Postmaster::start(&settings).unwrap();
+    let postmaster = Postmaster::start(&settings, &Stop::default()).unwrap();
     // Not `println!`, which the linter refuses and the test harness may capture.
     writeln!(std::io::stdout(), "ready: {}", postmaster.psql()).unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();

@@ -1,7 +1,7 @@
 //! The directory: who may read it, and who may have it.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use nix::sys::stat::{Mode, umask};
 use spool::{Error, Limits, Spool};
@@ -37,6 +37,51 @@ async fn what_was_open_to_others_is_closed() {
     fs::set_permissions(&database, Permissions::from_mode(0o644)).unwrap();
     let (_spool, _) = home.open();
     assert_eq!((mode(&home.path()), mode(&database)), (0o700, 0o600));
+}
+
+#[tokio::test]
+async fn a_directory_that_everybody_can_write_is_refused() {
+    let home = Home::new();
+    fs::create_dir(home.path()).unwrap();
+    for mode in [0o777, 0o1777] {
+        fs::set_permissions(home.path(), Permissions::from_mode(mode)).unwrap();
+        let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
+        assert!(matches!(refused, Error::OpenDirectory { .. }), "{mode:o}: {refused:?}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
+async fn a_directory_of_somebody_else_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not applicable: it takes root");
+        return;
+    }
+    let home = Home::new();
+    fs::create_dir(home.path()).unwrap();
+    chown(home.path(), Some(12_345), None).unwrap();
+    let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
+    assert!(matches!(refused, Error::ForeignDirectory { owner: 12_345, .. }), "{refused:?}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn no_link_is_followed() {
+    for name in ["lock", DATABASE, LOG] {
+        let home = Home::new();
+        fs::create_dir(home.path()).unwrap();
+        let precious = home.path().with_file_name("precious");
+        fs::write(&precious, "contents").unwrap();
+        symlink(&precious, home.path().join(name)).unwrap();
+        let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
+        assert!(matches!(refused, Error::File { .. }), "{name}: {refused:?}");
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "contents", "{name}");
+        // Nor is a file made where one leads.
+        fs::remove_file(&precious).unwrap();
+        Spool::open(&home.path(), Limits::default()).unwrap_err();
+        assert!(!precious.exists(), "{name}");
+    }
 }
 
 #[tokio::test]
