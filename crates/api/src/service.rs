@@ -10,7 +10,7 @@ use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
 use storage::{Store, Upkeep};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
