@@ -136,6 +136,7 @@ async fn close_the_terminal(data_dir: &Path, words: &str, log: &Path) -> String 
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
 async fn a_terminal_that_is_closed_is_a_graceful_stop() {
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("not applicable: there is no program `script`");
@@ -232,6 +233,7 @@ fn zombies(parent: Pid) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
 async fn as_process_1_it_leaves_no_zombies() {
     const APART: [&str; 3] = ["--pid", "--fork", "--mount-proc"];
     let possible = Command::new("unshare").args(APART).arg("true").output();

@@ -128,7 +128,7 @@ struct Disk(Home);
 impl Disk {
     fn mount() -> Option<Self> {
         let home = Home::new();
-        std::fs::create_dir(home.path()).unwrap();
+        home.make();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=4m", "spool-test"]).arg(home.path());
         (geteuid().is_root() && mount.status().is_ok_and(|status| status.success()))

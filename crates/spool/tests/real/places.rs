@@ -42,7 +42,7 @@ async fn what_was_open_to_others_is_closed() {
 #[tokio::test]
 async fn a_directory_that_everybody_can_write_is_refused() {
     let home = Home::new();
-    fs::create_dir(home.path()).unwrap();
+    home.make();
     for mode in [0o777, 0o1777] {
         fs::set_permissions(home.path(), Permissions::from_mode(mode)).unwrap();
         let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
@@ -59,7 +59,7 @@ async fn a_directory_of_somebody_else_is_refused() {
         return;
     }
     let home = Home::new();
-    fs::create_dir(home.path()).unwrap();
+    home.make();
     chown(home.path(), Some(12_345), None).unwrap();
     let refused = Spool::open(&home.path(), Limits::default()).unwrap_err();
     assert!(matches!(refused, Error::ForeignDirectory { owner: 12_345, .. }), "{refused:?}");
@@ -70,7 +70,7 @@ async fn a_directory_of_somebody_else_is_refused() {
 async fn no_link_is_followed() {
     for name in ["lock", DATABASE, LOG] {
         let home = Home::new();
-        fs::create_dir(home.path()).unwrap();
+        home.make();
         let precious = home.path().with_file_name("precious");
         fs::write(&precious, "contents").unwrap();
         symlink(&precious, home.path().join(name)).unwrap();

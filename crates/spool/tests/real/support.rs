@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -63,6 +64,11 @@ impl Home {
         self.0.path().join("spool")
     }
 
+    /// Makes it as a spool does: another test has the process create everything open to everybody.
+    pub(crate) fn make(&self) {
+        std::fs::DirBuilder::new().mode(0o700).create(self.path()).unwrap();
+    }
+
     pub(crate) fn open(&self) -> (Spool, Found) {
         Spool::open(&self.path(), Limits::default()).unwrap()
     }
@@ -70,7 +76,7 @@ impl Home {
     /// A new one, with this database and this log in it.
     pub(crate) fn of(database: &[u8], log: Option<&[u8]>) -> Self {
         let home = Self::new();
-        std::fs::create_dir(home.path()).unwrap();
+        home.make();
         std::fs::write(home.path().join(DATABASE), database).unwrap();
         if let Some(log) = log {
             std::fs::write(home.path().join(LOG), log).unwrap();
