@@ -41,6 +41,12 @@ async fn check_alive(service: &Service, end: Instant) {
     }
 }
 
+/// Waits until the service has noticed that the database is away.
+async fn unready(service: &Service) {
+    eventually("it is not ready", async || service.get("/health/ready").await.status() == 503)
+        .await;
+}
+
 /// Waits until this address answers 200.
 async fn well(service: &Service, path: &str) {
     eventually(path, async || service.get(path).await.status() == 200).await;
@@ -86,6 +92,8 @@ async fn check_outage(
     take(&mut postgres).await;
     let gone = Instant::now();
     let end = gone + AWAY;
+    // It is looked at once a second.
+    unready(&service).await;
     let (ready, list, find, ()) = tokio::join!(
         check_reading(&service, "/health/ready", end),
         check_reading(&service, "/predictions", end),
@@ -158,7 +166,7 @@ async fn a_service_whose_database_is_frozen_still_stops() {
     load.acknowledged(100).await;
     postgres.freeze();
     // Some requests are being written by now, and some are queued.
-    assert_eq!(service.get("/health/ready").await.status(), 503);
+    unready(&service).await;
     let asked = Instant::now();
     assert_eq!(service.stop().await.code(), Some(0));
     measured("stopped while the database was frozen", asked.elapsed());

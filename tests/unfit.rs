@@ -128,6 +128,7 @@ async fn a_server_that_does_not_flush_is_refused() {
         assert!(predicts(&service).await);
         postgres.crash().await;
         postgres.start_with(&format!("-c {setting}=off")).await;
+        eventually("it is not ready", async || !is_ready(&service).await).await;
         for _ in 0..20 {
             assert!(!predicts(&service).await && !is_ready(&service).await);
         }

@@ -17,7 +17,7 @@ pub struct Probe {
 
 impl Probe {
     pub(crate) fn of(database: &Database) -> Result<Self, Error> {
-        Ok(Self { connection: session::readers(database, 1)?, told: !database.is_pooled() })
+        Ok(Self { connection: session::probe(database)?, told: !database.is_pooled() })
     }
 
     /// Checks that the database answers and may keep the record: commits last, the schema is there, and this program

@@ -11,8 +11,14 @@ use tokio_postgres::Config;
 use crate::{Cause, Database, Error, deadlines, fitness};
 
 /// What a role could have set for itself to keep its own sessions from working: a setting of the session wins over it.
-const OWN_SETTINGS: &str = "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed \
-                            -c idle_session_timeout=0 -c exit_on_error=off -c local_preload_libraries=";
+const OWN_SETTINGS: &str = "-c default_transaction_isolation=read\\ committed -c idle_session_timeout=0 \
+                            -c exit_on_error=off -c local_preload_libraries=";
+
+/// Undoes that a role has made itself read-only. A server or a database that an administrator has made read-only stays so,
+/// which no option of a connection could tell apart.
+const WRITABLE: &str =
+    "select set_config('default_transaction_read_only', 'off', false) from pg_settings
+    where name = 'default_transaction_read_only' and source in ('user', 'database user')";
 
 /// The configuration of a session in which a statement may take this long; zero sets no limit.
 ///
@@ -66,7 +72,23 @@ pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
 /// or write waits behind it.
 pub(crate) fn upkeep(database: &Database) -> Result<Pool, Error> {
     let config = configure(database, Duration::ZERO, deadlines::UPKEEP_LOCK);
-    finish(pool_of(database, config, 1).pre_recycle(answers()))
+    finish(pool_of(database, config, 1).post_create(writable(database)).pre_recycle(answers()))
+}
+
+/// One session that looks whether the database is fit to be written to.
+pub(crate) fn probe(database: &Database) -> Result<Pool, Error> {
+    finish(pool(database, 1, deadlines::READ).post_create(writable(database)))
+}
+
+/// Has a new session undo that its role has made itself read-only.
+fn writable(database: &Database) -> Hook {
+    let told = !database.is_pooled();
+    Hook::async_fn(move |session, _metrics| {
+        Box::pin(async move {
+            let set = session.batch_execute(if told { WRITABLE } else { "" });
+            set.await.map_err(HookError::Backend)
+        })
+    })
 }
 
 /// For how long a session that was in use is taken to work still: to ask each time would double the round trips.
@@ -99,11 +121,12 @@ pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
     let told = !database.is_pooled();
     let fit = Hook::async_fn(move |session, _metrics| {
         Box::pin(async move {
-            // Sent together: one round trip.
+            // Sent together, in this order: one round trip.
+            let set = session.batch_execute(if told { WRITABLE } else { "" });
             let keep = session.batch_execute(KEEP_MEMORY);
-            let (fit, kept) = tokio::join!(fitness::check(session, told), keep);
+            let (set, fit, kept) = tokio::join!(biased; set, fitness::check(session, told), keep);
             fit.map_err(to_hook_error)?;
-            kept.map_err(HookError::Backend)
+            set.and(kept).map_err(HookError::Backend)
         })
     });
     // The writer's own deadline covers a frozen server.
