@@ -12,8 +12,12 @@ use tokio::time::{sleep, timeout};
 /// From where they come: other networks than that of the clients who are let in.
 const ADDRESSES: [&str; 2] = ["127.0.0.2", "127.0.0.3"];
 
-/// How soon they come back when they are sent away.
-const AGAIN: Duration = Duration::from_millis(100);
+/// How soon they come back when they are sent away: what is measured is what they hold, and not how fast this machine opens
+/// connections.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// How long a client waits between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A way to use up what others need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,15 @@ impl Way {
         }
     }
 
+    /// How long after one connection the next is opened.
+    fn between(self) -> Duration {
+        match self {
+            // Each sends a megabyte at once.
+            Self::Heads => Duration::from_millis(20),
+            _ => Duration::from_micros(500),
+        }
+    }
+
     /// How many connections it takes.
     fn connections(self) -> usize {
         match self {
@@ -70,15 +83,15 @@ impl Way {
 pub(crate) struct Outsiders(JoinSet<()>);
 
 impl Outsiders {
-    /// Lets them loose on this address; `key` may read the record.
-    pub(crate) fn at(socket: &str, way: Way, key: &str) -> Self {
+    /// Lets this part of them loose on this address, where 1 is all of them; `key` may read the record.
+    pub(crate) fn at(socket: &str, way: Way, key: &str, part: usize) -> Self {
         let mut them = JoinSet::new();
-        for number in 0..way.connections() {
+        for number in 0..way.connections().div_ceil(part) {
             let (socket, key) = (socket.to_owned(), key.to_owned());
             let from = ADDRESSES[number % ADDRESSES.len()];
             them.spawn(async move {
                 // Not all in the same moment.
-                sleep(Duration::from_micros(500) * u32::try_from(number).unwrap_or(0)).await;
+                sleep(way.between() * u32::try_from(number).unwrap_or(0)).await;
                 loop {
                     // To be sent away, or not to get in, is what they are there for.
                     let _ = hold(from, &socket, way, &key).await;
@@ -160,7 +173,7 @@ async fn begin(
         if ended.is_finished() {
             return Ok(());
         }
-        sleep(AGAIN).await;
+        sleep(AGAIN * 3).await;
     }
 }
 
@@ -181,7 +194,7 @@ async fn probe(stream: TcpStream) -> anyhow::Result<()> {
                     body.flow_control().release_capacity(part?.len())?;
                 }
                 // The clients share the processor with the service.
-                sleep(AGAIN).await;
+                sleep(PAUSE).await;
             }
         });
     }

@@ -43,7 +43,7 @@ impl KeptAnswers {
     pub fn count(&self, caller: &Arc<str>, rows: usize) -> Result<(), Duration> {
         let units = u32::try_from((rows as u64 * ROW).div_ceil(UNIT)).unwrap_or(u32::MAX);
         let units = NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN).min(self.bound);
-        self.callers.check_key_n(caller, units).unwrap_or(Ok(())).map_err(wait)
+        self.callers.check_key_n(caller, units).unwrap_or(Ok(())).map_err(|refused| wait(&refused))
     }
 }
 

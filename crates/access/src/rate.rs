@@ -39,18 +39,21 @@ impl Rate {
 
     /// Counts a request, or says how long to wait for the next.
     pub(crate) fn count(&self) -> Result<(), Duration> {
-        self.requests.check().map_err(wait)
+        self.requests.check().map_err(|refused| wait(&refused))
     }
 
     /// Counts the rows of a batch, or says how long to wait until it may come.
     pub(crate) fn count_rows(&self, rows: NonZeroU32) -> Result<(), Duration> {
         // No batch is larger than what may come at once.
-        self.rows.check_n(rows.min(LARGEST_BATCH)).unwrap_or(Ok(())).map_err(wait)
+        self.rows
+            .check_n(rows.min(LARGEST_BATCH))
+            .unwrap_or(Ok(()))
+            .map_err(|refused| wait(&refused))
     }
 }
 
 /// How long until what was refused would be allowed.
-pub(crate) fn wait(refused: NotUntil<<DefaultClock as Clock>::Instant>) -> Duration {
+pub(crate) fn wait(refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> Duration {
     refused.wait_time_from(DefaultClock::default().now())
 }
 

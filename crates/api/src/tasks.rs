@@ -99,7 +99,7 @@ mod tests {
                         2 => {}
                         _ => {
                             works.notify_one();
-                            std::future::pending().await
+                            std::future::pending::<()>().await;
                         }
                     }
                 }

@@ -37,7 +37,7 @@ impl Readers {
     }
 
     /// How many sessions there may be.
-    pub(crate) fn size(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.pool.status().max_size
     }
 

@@ -64,7 +64,7 @@ impl Store {
     /// How many questions are answered side by side; more wait for their turn.
     #[must_use]
     pub fn readers(&self) -> usize {
-        self.readers.size()
+        self.readers.most()
     }
 
     /// Where the record is.

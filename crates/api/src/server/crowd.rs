@@ -99,6 +99,10 @@ impl Crowd {
             .map(|(network, taken)| (*network, taken.load(Relaxed)))
             .collect();
         crowded.sort_by_key(|(_, taken)| Reverse(*taken));
+        let largest = crowded.first().map_or(0, |(_, taken)| *taken);
+        let large = crowded.iter().filter(|(_, taken)| *taken * 2 >= largest);
+        // Where there are many of one network, no stranger of a small one goes.
+        let large: Vec<_> = large.map(|(network, _)| *network).collect();
         let networks: Vec<_> = crowded.into_iter().map(|(network, _)| network).collect();
         let known: HashSet<_> = networks.iter().copied().collect();
         let here = |it: &&Arc<Progress>| !it.has_ended() && known.contains(&it.network());
@@ -107,7 +111,7 @@ impl Crowd {
         let with_strangers: HashSet<_> = strangers().map(|it| it.network()).collect();
         self.had_strangers = !with_strangers.is_empty();
         let staying = strangers().filter(|it| !it.is_told());
-        self.strangers = Leaving::of(&networks, staying.map(|it| (elapsed(it.opened()), it)));
+        self.strangers = Leaving::of(&large, staying.map(|it| (elapsed(it.opened()), it)));
         let idle = connections.iter().filter(here).filter(|it| {
             it.was_let_in()
                 && it.is_idle()
