@@ -28,6 +28,7 @@ use crate::routes::{PAGES, routes};
 use crate::scalar::{Id, Timestamp};
 use crate::schema;
 use crate::strict::parse;
+use crate::turns::Turns;
 
 /// The status of an answer, and its body.
 pub type Answer = (u16, Vec<u8>);
