@@ -32,7 +32,7 @@ pub enum Error {
     Untrusted {
         /// The key file, or a directory or link on the way to it.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The fault, and what to do about it.
         problem: String,
     },
 

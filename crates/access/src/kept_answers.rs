@@ -8,7 +8,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::rate::wait;
 
-/// What the answer to one row takes in the database, in bytes, with the room for its key.
+/// The bytes that the answer to one row takes in the database, with the room for its key.
 const ROW: u64 = 350;
 
 /// In what the bytes are counted: even the shortest answer takes as much.

@@ -89,7 +89,7 @@ impl KeyFile {
         })
     }
 
-    /// What stands in it, if nobody can have written it but root and this user.
+    /// The text of the file, if nobody can have written it but root and this user.
     pub(crate) fn text(&self) -> Result<String, Error> {
         let not_one = || Error::NotAKeyFile { path: self.path.clone(), limit: LARGEST };
         // Looked at before it is opened: opening a pipe waits for somebody to write.

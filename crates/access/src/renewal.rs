@@ -1,4 +1,4 @@
-//! What has changed in a key file.
+//! The changes of a key file.
 
 use crate::{Key, KeyId};
 

@@ -94,7 +94,7 @@ fn check_directory(path: &Path, directory: &Metadata, to_directory: bool) -> Res
     if is_closed || is_read_only(path) { Ok(()) } else { Err(Error::open_to_others(path)) }
 }
 
-/// What is there, links not followed; it must belong to root or to this user.
+/// The file or directory there, links not followed; it must belong to root or to this user.
 fn look_at(path: &Path) -> Result<Metadata, Error> {
     let found = fs::symlink_metadata(path).map_err(Error::file("look at", path))?;
     check_owner(path, &found)?;

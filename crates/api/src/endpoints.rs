@@ -39,7 +39,7 @@ pub(crate) struct Endpoints {
     /// Whether the service is about to stop, and wants no more requests.
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) metrics: Arc<Metrics>,
-    /// What is known of the database.
+    /// The last look at the database.
     pub(crate) readiness: Arc<Readiness>,
     /// Whose turn it is to read.
     pub(crate) turns: Arc<Turns>,

@@ -62,7 +62,7 @@ fn whoever_adds_keys_at_once_loses_none() {
     assert_eq!(file.keys().unwrap().len(), 40);
 }
 
-/// Whoever can open a file can hold its lock; so nobody else can open it, and it is not waited for without end.
+/// Every user who can open a file can hold its lock; so nobody else can open it, and it is not waited for without end.
 #[test]
 fn a_lock_that_is_held_is_told_of_and_given_up() {
     static TOLD: std::sync::Mutex<Vec<PathBuf>> = std::sync::Mutex::new(Vec::new());

@@ -16,7 +16,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// What is refused on the way to this file.
+/// The refusals on the way to this file.
 fn refused(path: &Path) -> PathBuf {
     let checked = resolve(path).and_then(|place| check_file(&place.path, &place.file.unwrap()));
     match checked {
