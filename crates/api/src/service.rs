@@ -288,8 +288,8 @@ async fn requested(
     if seconds == 0 {
         return signal;
     }
-    info!("{signal}: not ready any more; serving whoever has not noticed for {seconds} s");
     draining.store(true, Relaxed);
+    info!("{signal}: not ready any more; serving whoever has not noticed for {seconds} s");
     timeout(Duration::from_secs(seconds.into()), shutdown.requested()).await.unwrap_or(signal)
 }
 

@@ -15,8 +15,8 @@ use super::progress::{Clock, Progress, Told, WaitsFor};
 /// How long from one look to the next, and so how much a limit may be off.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long from one look at the crowd to the next, where a connection waits for it: each costs a look at all of them.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// How long from one look at the crowd to the next, for each connection in it: a look takes less than a fifth of that.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(1);
 
 /// How long a connection may take to end that was told to, before it is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ impl Sweep {
         }
         let seat = match self.crowd.seat(network) {
             Some(seat) => seat,
-            None if self.elapsed(self.looked) >= BETWEEN_LOOKS => {
+            None if self.may_look_again() => {
                 self.look_at_crowd();
                 self.crowd.seat(network)?
             }
@@ -162,6 +162,12 @@ impl Sweep {
             }
             _ => {}
         }
+    }
+
+    fn may_look_again(&self) -> bool {
+        let connections = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
+        // The clock counts milliseconds: where there are few connections, every one that comes may look.
+        self.elapsed(self.looked).as_millis() >= (BETWEEN_LOOKS * connections).as_millis()
     }
 
     fn look_at_crowd(&mut self) {
