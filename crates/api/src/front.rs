@@ -12,7 +12,7 @@ use tracing::{Level, debug, enabled, info, warn};
 
 use crate::admission::{Admission, Places};
 use crate::authority;
-use crate::contract::{Contract, Place};
+use crate::contract::{Contract, Operation, Place};
 use crate::framing;
 use crate::guard::{Caller, Guard};
 use crate::headers;
@@ -57,17 +57,13 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         authority::check(&request)?;
         framing::check(&request)?;
         self.guard.check_name(&request)?;
-        let (operation, scopes) = match place {
-            Place::Operation(operation) => match operation.scopes {
-                Some(scopes) => (operation, scopes),
-                None => return self.answer_anybody(request, place).await,
-            },
-            Place::Page | Place::WrongMethod(_) | Place::Nowhere => {
-                return self.answer_anybody(request, place).await;
-            }
+        // Each future that holds a request makes this one larger, and every request pays for moving it: those that are seldom
+        // needed are in boxes.
+        let Place::Operation(operation @ Operation { scopes: Some(scopes), .. }) = place else {
+            return Box::pin(self.answer_anybody(request, place)).await;
         };
-        if let Err(refused) = self.guard.admit(&mut request, scopes, arrived) {
-            return Err(self.turn_away(request, refused).await);
+        if let Err(refused) = self.guard.admit(&mut request, *scopes, arrived) {
+            return Err(Box::pin(self.turn_away(request, refused)).await);
         }
         let extensions = request.extensions();
         if let Some(client) = extensions.get::<Client>() {
@@ -82,7 +78,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             Unwanted::of(&mut request).throw_away().await;
         }
         query?;
-        self.call(request).await
+        let uri = request.uri().clone();
+        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
     }
 
     /// Answers what takes no key. Nothing here waits for the database, or takes a place of those that were let in.
