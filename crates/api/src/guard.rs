@@ -1,5 +1,6 @@
 //! Who may call what: a request shows its key before anything else of it is looked at, or, without keys, its name.
 
+use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Guard {
         let shown = shown(request.headers())?;
         let peer = peer(request);
         let admitted = keyring.admit(shown, scopes, peer, now);
-        let key = admitted.map_err(|refusal| refused(&refusal, scopes, peer))?;
+        let key = admitted.map_err(|refusal| refused(refusal, scopes, peer))?;
         request.extensions_mut().insert(Caller(key));
         Ok(())
     }
@@ -82,54 +83,73 @@ fn peer(request: &Request) -> IpAddr {
     }
 }
 
+/// Why a request is not let in, for the log. Its words are made when they are logged, not while the caller waits: how long a
+/// refusal takes shall not tell whether there is a key of that name.
+#[derive(Debug, thiserror::Error)]
+struct NotLetIn {
+    refusal: Refusal,
+    peer: IpAddr,
+}
+
+impl Display for NotLetIn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { refusal, peer } = self;
+        let named = |key: &Option<KeyId>| key.map(|key| format!(" {key}")).unwrap_or_default();
+        match refusal {
+            Refusal::Unreadable => f.write_str("the keys cannot be read"),
+            Refusal::Missing => write!(f, "{peer} showed no key"),
+            Refusal::Bad { key, why } => {
+                write!(f, "{peer} showed a key{} that does not count: {why}", named(key))
+            }
+            Refusal::TooManyFailures { key, .. } => {
+                write!(f, "{peer} showed too many keys that do not count, now{}", named(key))
+            }
+            Refusal::TooFast { key, .. } => write!(f, "the key {key} has made too many requests"),
+            Refusal::Scope { key } => write!(f, "the key {key}, shown by {peer}, lacks the scope"),
+        }
+    }
+}
+
 /// What a caller is told who is not let in. Why a key does not count is told to the log only.
-fn refused(refusal: &Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
+fn refused(refusal: Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
     let unauthorized = |detail: &str, challenge| {
         Problem::new(StatusCode::UNAUTHORIZED, detail)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     };
-    let named = |key: Option<KeyId>| key.map(|key| format!(" {key}")).unwrap_or_default();
-    match *refusal {
+    let problem = match refusal {
         Refusal::Unreadable => {
             Problem::unavailable("the keys cannot be read, so nobody is let in at the moment")
         }
         Refusal::Missing => unauthorized(
             "this takes a key: Authorization: Bearer <secret>",
             "Bearer realm=\"onrecord\"",
-        )
-        .because(format!("{peer} showed no key")),
-        Refusal::Bad { key, why } => unauthorized(
+        ),
+        Refusal::Bad { .. } => unauthorized(
             "the key does not count: it is unknown, has expired or was revoked",
             "Bearer realm=\"onrecord\", error=\"invalid_token\"",
         )
-        .because(format!("{peer} showed a key{} that does not count: {why}", named(key)))
         .of_bad_key(),
-        Refusal::TooManyFailures { key, wait } => {
+        Refusal::TooManyFailures { wait, .. } => {
             too_many("too many keys that do not count were shown from this address", wait)
-                .because(format!(
-                    "{peer} showed too many keys that do not count, now{}",
-                    named(key)
-                ))
                 .of_bad_key()
         }
-        Refusal::TooFast { key, wait } => {
+        Refusal::TooFast { wait, .. } => {
             too_many("this key has made too many requests for the moment", wait)
-                .because(format!("the key {key} has made too many requests"))
         }
-        Refusal::Scope { key } => {
+        Refusal::Scope { .. } => {
             let names: Vec<_> = scopes.iter().map(access::Scope::name).collect();
             let detail = format!("this takes a key with the scope {}", names.join(" or "));
             let challenge = format!(
                 "Bearer realm=\"onrecord\", error=\"insufficient_scope\", scope=\"{scopes}\""
             );
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail)
-                .because(format!("the key {key}, shown by {peer}, lacks the scope"));
+            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
             match HeaderValue::try_from(challenge) {
                 Ok(challenge) => problem.with(header::WWW_AUTHENTICATE, challenge),
                 Err(_) => problem,
             }
         }
-    }
+    };
+    problem.because(NotLetIn { refusal, peer })
 }
 
 /// 429: try again after this time, in whole seconds.
