@@ -1,6 +1,5 @@
 //! Where connections are scarce, those go first that have brought nothing; no network has all of them.
 
-use std::process::Command;
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -11,13 +10,7 @@ use crate::support::{Service, TestDatabase, Wire, flower, turn};
 
 /// A service for so few connections that a test can have all of them: 192 of 256 descriptors.
 async fn start(database: &TestDatabase) -> Service {
-    let program = Service::command();
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 256 && exec \"$0\""]).arg(program.get_program());
-    command.env_clear();
-    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("DATABASE_URL", database.url());
-    Service::spawn(command, false).await
+    Service::start_with_descriptors(database, "-n 256").await
 }
 
 /// Ways to hold a connection without bringing anything.

@@ -1,6 +1,5 @@
 //! What clients can take of the machine is bounded: descriptors, memory, the processor.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,21 +10,10 @@ use crate::support::{
     Service, TestDatabase, Wire, cpu, descriptors, eventually, flower, measured, resident, turn,
 };
 
-/// Starts a service under these limits of descriptors, in the words of the shell.
-async fn start_with_descriptors(database: &TestDatabase, limits: &str) -> Service {
-    let program = Service::command();
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit {limits} && exec \"$0\"")]).arg(program.get_program());
-    command.env_clear();
-    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("DATABASE_URL", database.url());
-    Service::spawn(command, false).await
-}
-
 #[tokio::test]
 async fn with_few_descriptors_everybody_has_a_turn_and_nobody_spins() {
     let database = TestDatabase::create().await;
-    let service = start_with_descriptors(&database, "-n 64").await;
+    let service = Service::start_with_descriptors(&database, "-n 64").await;
     // The first ones have said something, so that they are known to be let in.
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -66,10 +54,10 @@ async fn with_few_descriptors_everybody_has_a_turn_and_nobody_spins() {
 #[tokio::test]
 async fn the_limit_of_descriptors_is_raised_as_far_as_it_may() {
     let database = TestDatabase::create().await;
-    let service = start_with_descriptors(&database, "-S -n 100").await;
+    let service = Service::start_with_descriptors(&database, "-S -n 100").await;
     let pid = service.pid();
     assert!(descriptors(pid) > 1_000, "{}", descriptors(pid));
-    let service = start_with_descriptors(&database, "-S -n 100 && ulimit -H -n 200").await;
+    let service = Service::start_with_descriptors(&database, "-S -n 100 && ulimit -H -n 200").await;
     assert_eq!(descriptors(service.pid()), 200);
 }
 

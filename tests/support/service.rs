@@ -54,6 +54,17 @@ impl Service {
         Self::spawn(command, false).await
     }
 
+    /// The same under limits of descriptors, in the words of the shell: `-n 64`.
+    pub(crate) async fn start_with_descriptors(database: &TestDatabase, limits: &str) -> Self {
+        let program = Self::command();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limits} && exec \"$0\"")]);
+        command.arg(program.get_program()).env_clear();
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("DATABASE_URL", database.url());
+        Self::spawn(command, false).await
+    }
+
     /// Starts one on the database at this address and waits until it listens.
     pub(crate) async fn start_at(database_url: &str) -> Self {
         let mut command = Self::command();
