@@ -57,8 +57,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         authority::check(&request)?;
         framing::check(&request)?;
         self.guard.check_name(&request)?;
-        // Each future that holds a request makes this one larger, and every request pays for moving it: those that are seldom
-        // needed are in boxes.
+        // Each future that holds a request makes this one larger, and every request pays for moving it: the futures that are
+        // seldom needed are in boxes.
         let Place::Operation(operation @ Operation { scopes: Some(scopes), .. }) = place else {
             return Box::pin(self.answer_anybody(request, place)).await;
         };

@@ -83,8 +83,8 @@ fn peer(request: &Request) -> IpAddr {
     }
 }
 
-/// Why a request is not let in, for the log. Its words are made when they are logged, not while the caller waits: how long a
-/// refusal takes shall not tell whether there is a key of that name.
+/// The reason why a request is not let in, for the log. The words are made when the reason is logged: if they were made for
+/// every refusal, the time that a refusal takes would tell whether there is a key of that name.
 #[derive(Debug, thiserror::Error)]
 struct NotLetIn {
     refusal: Refusal,

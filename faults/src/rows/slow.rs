@@ -57,7 +57,8 @@ pub(super) async fn bodies(run: Run) -> anyhow::Result<Finding> {
     let way = Way { name: "bodies", arguments, path: "/predict", limit };
     let mut finding = attack(run.clone(), way).await?;
     let arguments = &["-X", "-w", "8", "-y", "16", "-n", "4", "-z", "8", "-k", "1"];
-    // What the system takes off the service's hands buys more time, a second for 16 KiB: the document has 52 KiB.
+    // A reader has 20 s, and a second more for each 16 KiB that it takes. The buffers of the system take the document, 52 KiB,
+    // in its place.
     let limit = Duration::from_secs(20 + 4);
     let way = Way { name: "readers", arguments, path: "/openapi.json", limit };
     finding.absorb(attack(run, way).await?);

@@ -15,7 +15,7 @@ use super::progress::{Clock, Progress, Told, WaitsFor};
 /// How long from one look to the next, and so how much a limit may be off.
 pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long from one look at the crowd to the next, for each connection in it: a look takes less than a fifth of that.
+/// The pause between two looks at the crowd, for each connection in it: a look costs more where there are more connections.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(1);
 
 /// How long a connection may take to end that was told to, before it is closed.
@@ -164,6 +164,7 @@ impl Sweep {
         }
     }
 
+    /// Whether the last look at the crowd is long enough ago for another one.
     fn may_look_again(&self) -> bool {
         let connections = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         // The clock counts milliseconds: where there are few connections, every one that comes may look.

@@ -40,7 +40,7 @@ impl Unwanted {
     /// Receives it, as far as it comes; if it breaks off or takes too long, the connection ends.
     pub(crate) async fn throw_away(self) {
         let Some(body) = self.0 else { return };
-        // In a box, for few requests have one and the futures of all would be larger.
+        // The future is in a box: few requests have such a body, and it would make the future of every request larger.
         let receiving = Box::pin(async {
             let mut body = body.into_async_read().take(LONGEST);
             Patience::default().wait_for(copy(&mut body, &mut sink())).await
