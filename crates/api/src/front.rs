@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, Error, IntoResponse, Request, Response};
 use tracing::{Level, debug, enabled, info, warn};
@@ -78,8 +78,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             Unwanted::of(&mut request).throw_away().await;
         }
         query?;
-        let uri = request.uri().clone();
-        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
+        self.call(request).await
     }
 
     /// Answers what takes no key. Nothing here waits for the database, or takes a place of those that were let in.
@@ -124,9 +123,11 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         true
     }
 
-    async fn call(&self, request: Request) -> Result<Response, Problem> {
+    /// Calls the operation. As a function that is not `async`, it does not hold the request a second time.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Problem>> + Send {
         let uri = request.uri().clone();
-        self.inner.call(request).await.map_err(|error| self.to_problem(error, uri.path()))
+        let called = self.inner.call(request);
+        called.map_err(move |error| self.to_problem(error, uri.path()))
     }
 
     /// One line per request that failed, as far as the budget goes; it never holds what was sent.
