@@ -11,8 +11,9 @@ use crate::ledger::Outcome;
 /// How many acknowledged requests are asked again as well.
 const SAMPLE: usize = 50;
 
-/// How many are asked at once.
-const AT_ONCE: usize = 16;
+/// How many are asked at once: half of the connections that a service of 64 descriptors has for one network, so that none is
+/// closed to make room for another.
+const AT_ONCE: usize = 8;
 
 /// Asks every request with a key in doubt again, twice, and a sample of the others.
 pub(crate) async fn resolve(client: &Client, finding: &mut Finding) -> anyhow::Result<()> {
