@@ -210,3 +210,102 @@ async fn an_id_written_as_the_router_writes_it_is_only_a_bad_id() {
         assert_eq!(service.get(&format!("/predictions/{id}")).await.status(), 422, "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_left_out_and_its_page_goes_on() {
+    let database = TestDatabase::create().await;
+    let mut service = Service::start(&database).await;
+    let before = service.predict(&flower()).await;
+    let admin = database.connect().await;
+    // As before there were checks.
+    admin
+        .batch_execute(
+            "alter table raw_data drop constraint raw_data_timestamp_check;
+             alter table prediction drop constraint prediction_timestamp_check,
+                                    drop constraint prediction_probabilities_from_one_check",
+        )
+        .await
+        .unwrap();
+    let newest: Uuid = before["id"].as_str().unwrap().parse().unwrap();
+    let times = ["infinity", "-infinity", "12026-01-01", "4000-01-01 BC"];
+    for (number, time) in (1..).zip(times) {
+        let id = Uuid::from_u128(newest.as_u128() + number);
+        let insert = format!(
+            "insert into raw_data values ('{id}', '{time}', 3, 5, 1, 4);
+             insert into prediction values ('{id}', '{time}', 1, '{{0.1,0.8,0.1}}', 'by hand')"
+        );
+        admin.batch_execute(&insert).await.unwrap();
+    }
+    admin
+        .batch_execute(
+            "do $$ declare years text := '\"timestamp\" between ''0001-01-01 00:00:00+00'' and ''9999-12-31''';
+             begin
+                execute 'alter table raw_data add constraint raw_data_timestamp_check check (' || years || ') not valid';
+                execute 'alter table prediction add constraint prediction_timestamp_check check (' || years || ') not valid';
+                alter table prediction add constraint prediction_probabilities_from_one_check
+                    check (array_lower(probabilities, 1) = 1) not valid;
+             end $$",
+        )
+        .await
+        .unwrap();
+    let after = service.predict(&flower()).await;
+
+    let mut ids = Vec::new();
+    let mut cursor = String::new();
+    for _ in 0..10 {
+        let page = service.get_json(&format!("/predictions?limit=1{cursor}")).await;
+        let records = page["predictions"].as_array().unwrap();
+        ids.extend(records.iter().map(|record| record["id"].clone()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(ids, [after["id"].clone(), before["id"].clone()]);
+    let page = service.get_json("/predictions").await;
+    assert_eq!(page["predictions"].as_array().unwrap().len(), 2);
+    let line = service.log().wait_for("left out of every page").await;
+    assert!(line.contains("its timestamp does not fit"), "{line}");
+    let scrape = service.get("/metrics").await.text().await.unwrap();
+    assert!(!scrape.contains("onrecord_record_rows_unreadable_total 0\n"), "{scrape}");
+}
+
+#[tokio::test]
+async fn a_value_that_nobody_could_read_is_refused_by_the_tables() {
+    let database = TestDatabase::create().await;
+    let _service = Service::start(&database).await;
+    let admin = database.connect().await;
+    for (table, values) in [
+        ("raw_data", "'infinity', 1, 1, 1, 1"),
+        ("raw_data", "'12026-01-01', 1, 1, 1, 1"),
+        ("raw_data", "'0001-12-31 BC', 1, 1, 1, 1"),
+        ("prediction", "'-infinity', 1, '{0.1,0.8,0.1}', 'x'"),
+        ("prediction", "'10000-01-01', 1, '{0.1,0.8,0.1}', 'x'"),
+        ("prediction", "'2026-01-01', 1, '[0:2]={0.1,0.8,0.1}', 'x'"),
+    ] {
+        let insert = format!("insert into {table} values (gen_random_uuid(), {values})");
+        let error = admin.batch_execute(&insert).await.expect_err(&insert);
+        assert_eq!(error.code().map(|code| code.code()), Some("23514"), "{insert}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_encoding_of_the_database_cannot_say_is_on_no_page() {
+    let database =
+        TestDatabase::create_with("encoding 'LATIN1' template template0 locale 'C'").await;
+    let service = Service::start(&database).await;
+    service.predict(&flower()).await;
+    let sessions = async || {
+        let pids = "select array_agg(pid order by pid) from pg_stat_activity
+                    where datname = current_database() and application_name = 'onrecord'";
+        database.connect().await.query_one(pids, &[]).await.unwrap().get::<_, Vec<i32>>(0)
+    };
+    service.get_json("/predictions").await;
+    let before = sessions().await;
+    for _ in 0..20 {
+        let page = service.get_json("/predictions?model_version=%E4%B8%AD").await;
+        assert_eq!(page["predictions"], json!([]));
+        assert!(page["next_cursor"].is_null());
+    }
+    // None was ended for it.
+    let after = sessions().await;
+    assert!(before.iter().all(|pid| after.contains(pid)), "{before:?} {after:?}");
+}

@@ -15,11 +15,16 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     /// A new one, with nothing in it.
     pub(crate) async fn create() -> Self {
+        Self::create_with("").await
+    }
+
+    /// The same, made with these options.
+    pub(crate) async fn create_with(options: &str) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let postmaster = tokio::task::spawn_blocking(shared).await.unwrap();
         let admin = connect(postmaster.database()).await;
-        admin.batch_execute(&format!("create database {name}")).await.unwrap();
+        admin.batch_execute(&format!("create database {name} {options}")).await.unwrap();
         Self { name }
     }
 

@@ -61,7 +61,7 @@ pub(crate) enum Group {
 
 /// What the client is told when the record cannot be read.
 fn unreadable(error: storage::Error) -> Problem {
-    if error.is_unreadable() {
+    if error.is_unreadable() || error.is_misfit() {
         Problem::internal(error)
     } else {
         Problem::unavailable("the record cannot be reached").because(error)

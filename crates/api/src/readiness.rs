@@ -49,11 +49,19 @@ impl Readiness {
     ///
     /// Fails with 503 if the database may not keep the record, or has not been looked at for some seconds.
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        let unready = || Problem::unavailable("the record cannot be written");
+        const UNREADY: &str = "the record cannot be written";
         let Look { at, found } = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        found.map_err(|error| unready().because(error))?;
+        found.map_err(|error| {
+            let detail = match &*error {
+                // Those are our own words, and somebody has to mend it.
+                Error::Unfit { .. } | Error::LeftOut { .. } => format!("{UNREADY}: {error}"),
+                _ => UNREADY.to_owned(),
+            };
+            Problem::unavailable(&detail).because(error)
+        })?;
         if at.elapsed() > FRESH {
-            return Err(unready().because("the database has not been looked at for seconds"));
+            let stale = "the database has not been looked at for seconds";
+            return Err(Problem::unavailable(UNREADY).because(stale));
         }
         Ok(())
     }

@@ -192,12 +192,12 @@ async fn serve_from(
     let observer = Arc::clone(&recording);
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
-    let looks = Arc::new(RecordLooks::default());
+    let looks = Arc::new(RecordLooks::of(store.clone()));
     let mut tasks = Tasks::default();
     server.renew_certificate(&mut tasks);
     tasks.spawn("upkeep", move || upkeep::keep_on(upkeep.clone()));
-    let (looking, looked_at) = (Arc::clone(&looks), store.clone());
-    tasks.spawn("record", move || Arc::clone(&looking).watch(looked_at.clone()));
+    let looking = Arc::clone(&looks);
+    tasks.spawn("record", move || Arc::clone(&looking).watch());
     let readiness = Arc::new(Readiness::fit());
     let (known, probe) = (Arc::clone(&readiness), Arc::new(store.probe()?));
     tasks.spawn("readiness", move || Arc::clone(&known).watch(Arc::clone(&probe)));

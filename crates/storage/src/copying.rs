@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use domain::{N_FEATURES, Record};
-use tokio_postgres::Error;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::statements::Statements;
+use crate::{Error, left_out};
 
 /// From so many rows on it is quicker than one statement, in spite of its six round trips: PostgreSQL puts the rows of a
 /// COPY into a page together, and those of a statement one by one. Measured, a request of 10,000 rows takes 0.68 of the
@@ -21,8 +21,20 @@ pub(crate) async fn copy(
     statements: &Statements,
     records: &[Record],
 ) -> Result<(), Error> {
-    let transaction = connection.transaction().await?;
+    let failed = Error::query("write the record");
+    let transaction = connection.transaction().await.map_err(failed)?;
+    let (inputs, predictions) = fill(&transaction, statements, records).await.map_err(failed)?;
+    // Without a commit the transaction is rolled back.
+    left_out::check_copied(records.len(), inputs, predictions)?;
+    transaction.commit().await.map_err(failed)
+}
 
+/// Copies the records into both tables, and says how many rows each of them took.
+async fn fill(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    records: &[Record],
+) -> Result<(u64, u64), tokio_postgres::Error> {
     let mut types = vec![Type::UUID, Type::TIMESTAMPTZ];
     types.extend([Type::FLOAT8; N_FEATURES]);
     let sink = transaction.copy_in(&statements.copy_inputs).await?;
@@ -33,7 +45,7 @@ pub(crate) async fn copy(
         row.extend(features.iter().map(|value| value as &(dyn ToSql + Sync)));
         inputs.as_mut().write(&row).await?;
     }
-    inputs.finish().await?;
+    let inputs = inputs.finish().await?;
 
     let types = [Type::UUID, Type::TIMESTAMPTZ, Type::INT4, Type::FLOAT8_ARRAY, Type::TEXT];
     let sink = transaction.copy_in(&statements.copy_predictions).await?;
@@ -45,7 +57,5 @@ pub(crate) async fn copy(
         let row: [&(dyn ToSql + Sync); 5] = [id, timestamp, &class, &probabilities, &model_version];
         predictions.as_mut().write(&row).await?;
     }
-    predictions.finish().await?;
-
-    transaction.commit().await
+    Ok((inputs, predictions.finish().await?))
 }

@@ -41,6 +41,15 @@ pub enum Error {
         misfits: String,
     },
 
+    /// The database took a batch without an error, but wrote fewer rows than were sent. Nothing of it was committed.
+    #[error(
+        "the database leaves out rows {rows}, so nothing of the batch was committed; look for triggers and rules on the tables"
+    )]
+    LeftOut {
+        /// How many rows were sent, and how many each table took.
+        rows: String,
+    },
+
     /// The database did not answer in time.
     #[error("the database took too long to {action}")]
     TimedOut {
@@ -99,6 +108,18 @@ impl Error {
         let Self::Query { source, .. } = self else { return false };
         let class = source.sql_state().and_then(|state| state.get(..2));
         matches!(class, Some("22" | "23")) && !source.is_misrouted()
+    }
+
+    /// Whether the tables are not those that this program knows, or it may not use them (SQLSTATE class 42): somebody has to
+    /// change something, so trying again cannot help.
+    #[must_use]
+    pub fn is_misfit(&self) -> bool {
+        self.sql_state().is_some_and(|state| state.starts_with("42"))
+    }
+
+    /// Whether a text cannot be said in the encoding of the database, so that no row can hold it.
+    pub(crate) fn is_about_encoding(&self) -> bool {
+        matches!(self.sql_state(), Some("22021" | "22P05"))
     }
 
     /// Whether the user may not do it.

@@ -22,8 +22,8 @@ pub(crate) struct Listed {
 const LISTING: &str = "
     select case when relname ~ '^prediction_[a-z0-9_]+$' then substr(relname, length('prediction') + 1) end,
            bounds = 'DEFAULT',
-           substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid,
-           substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid,
+           substring(bounds from 'FROM [(]''([0-9a-f-]{36})''[)]')::uuid,
+           substring(bounds from 'TO [(]''([0-9a-f-]{36})''[)]')::uuid,
            oid::int8
     from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
     where inhparent = 'prediction'::regclass

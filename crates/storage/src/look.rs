@@ -33,8 +33,8 @@ pub(crate) const LOOK: &str = "
             select whole as part union all select inhrelid from pg_inherits where inhparent = whole
         ) parts
     ), count(*) filter (where bounds <> 'DEFAULT'),
-    array_agg(substring(bounds from 'FROM \\(''([0-9a-f-]{36})''\\)')::uuid) filter (where bounds <> 'DEFAULT'),
-    array_agg(substring(bounds from 'TO \\(''([0-9a-f-]{36})''\\)')::uuid) filter (where bounds <> 'DEFAULT')
+    array_agg(substring(bounds from 'FROM [(]''([0-9a-f-]{36})''[)]')::uuid) filter (where bounds <> 'DEFAULT'),
+    array_agg(substring(bounds from 'TO [(]''([0-9a-f-]{36})''[)]')::uuid) filter (where bounds <> 'DEFAULT')
     from pg_inherits join pg_class on oid = inhrelid, pg_get_expr(relpartbound, oid) as bounds
     where inhparent = 'prediction'::regclass";
 

@@ -15,6 +15,11 @@ use crate::parts::first_id_at;
 /// which locks what its last statement writes to first.
 pub(crate) const TABLES: [&str; 3] = ["prediction", "raw_data", "truth"];
 
+/// The columns of a table that hold what was written, those that its owner has added among them. PostgreSQL computes the others.
+const COLUMNS: &str = "
+    select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+    where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = ''";
+
 /// What a partition shall take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -60,11 +65,14 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
     };
     let mut moved = 0;
     for table in TABLES {
-        let create = format!("create table {table}{suffix} (like {table} including all)");
+        let create =
+            format!("create table {table}{suffix} (like {table} including all excluding identity)");
         transaction.batch_execute(&create).await.map_err(refused)?;
+        let columns = transaction.query_typed_one(COLUMNS, &[(&table, Type::TEXT)]).await;
+        let columns: String = columns.map_err(refused)?.get(0);
         let rows = format!(
             "with strays as (delete from {table}_default where id >= $1 and id < $2 returning *)
-             insert into {table}{suffix} select * from strays"
+             insert into {table}{suffix} ({columns}) overriding system value select {columns} from strays"
         );
         let bounds = [(&from as _, Type::UUID), (&to as _, Type::UUID)];
         let rows = transaction.execute_typed(&rows, &bounds).await.map_err(refused)?;

@@ -1,9 +1,18 @@
 //! A look at the database that does not wait for anybody who reads or writes.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use deadpool_postgres::{Object, Pool};
 use tokio::time::timeout;
+use tokio_postgres::Client;
 
-use crate::{Database, Error, deadlines, fitness, session};
+use crate::left_out::LeftOut;
+use crate::statements::Statements;
+use crate::{Database, Error, deadlines, fitness, session, tables};
+
+/// For how long tables that were found fit are not looked at again: nobody changes them but now and then.
+const TABLES_LAST: Duration = Duration::from_secs(10);
 
 /// Looks whether the database may keep the record, over a connection of its own.
 ///
@@ -13,25 +22,36 @@ pub struct Probe {
     connection: Pool,
     /// Whether sessions are told how to commit, which they are not behind a pooler.
     told: bool,
+    statements: Arc<Statements>,
+    left_out: Arc<LeftOut>,
+    /// When the tables were found fit.
+    tables_fit: Mutex<Option<Instant>>,
 }
 
 impl Probe {
-    pub(crate) fn of(database: &Database) -> Result<Self, Error> {
-        Ok(Self { connection: session::probe(database)?, told: !database.is_pooled() })
+    pub(crate) fn of(
+        database: &Database,
+        statements: Arc<Statements>,
+        left_out: Arc<LeftOut>,
+    ) -> Result<Self, Error> {
+        let (connection, told) = (session::probe(database)?, !database.is_pooled());
+        Ok(Self { connection, told, statements, left_out, tables_fit: Mutex::default() })
     }
 
-    /// Checks that the database answers and may keep the record: commits last, the schema is there, and this program
-    /// may write it.
+    /// Checks that the database answers and may keep the record: commits last, the schema is there, this program may write
+    /// it, the tables keep what is written, and no rows were left out of late.
     ///
     /// # Errors
     ///
-    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, or is [unfit](Error::Unfit).
+    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, is [unfit](Error::Unfit), or
+    /// [leaves out rows](Error::LeftOut).
     pub async fn look(&self) -> Result<(), Error> {
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut session = None;
         let look = async {
             let got = self.connection.get().await;
             let session = session.insert(got.map_err(|error| Error::Unreachable(error.into()))?);
+            self.look_at_tables(session).await?;
             fitness::check(session, self.told).await
         };
         let found = timeout(deadlines::CONNECT, look)
@@ -40,6 +60,19 @@ impl Probe {
         if let (Some(session), Err(_)) = (session, &found) {
             drop(Object::take(session));
         }
-        found
+        found.and_then(|()| self.left_out.check())
+    }
+
+    /// Looks at the tables, unless they were fit a short while ago.
+    async fn look_at_tables(&self, session: &Client) -> Result<(), Error> {
+        let fit = || self.tables_fit.lock().unwrap_or_else(PoisonError::into_inner);
+        if fit().is_some_and(|at| at.elapsed() < TABLES_LAST) {
+            return Ok(());
+        }
+        *fit() = None;
+        tables::check(session).await?;
+        tables::check_statements(session, &self.statements).await?;
+        *fit() = Some(Instant::now());
+        Ok(())
     }
 }

@@ -112,6 +112,7 @@ impl Store {
         {
             // Half of the time is left for the primary.
             match self.read_on(replica, deadlines::READ / 2, question).await {
+                Err(error) if error.is_about_encoding() => return Err(error),
                 Err(error) => {
                     tracing::warn!(
                         error = %Causes(&error),
@@ -142,7 +143,9 @@ impl Store {
             .await
             .unwrap_or(Err(Error::TimedOut { action: question.action() }));
 
-        if let (Some(session), Err(_)) = (session, &rows) {
+        if let (Some(session), Err(error)) = (session, &rows)
+            && !error.is_about_encoding()
+        {
             drop(Object::take(session));
         }
         rows

@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Utc};
 use deadpool_postgres::Object;
 use domain::{Class, Measurements, N_CLASSES, N_FEATURES, Prediction, Record};
 use futures_util::future::{try_join, try_join_all};
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
 #[cfg(doc)]
@@ -210,18 +210,21 @@ impl Store {
     /// At most `limit` records that pass the filter, newest first.
     ///
     /// Pages are cut by `id` and not by number, so rows that are added in the meantime neither shift nor repeat
-    /// what a later page holds.
+    /// what a later page holds. A row that is not readable is left out, which is logged and [counted](Store::unreadable).
     ///
     /// # Errors
     ///
     /// Fails if the database is away or takes longer than [`deadlines::READ`].
     pub async fn page(&self, limit: u16, filter: &Filter) -> Result<Page, Error> {
-        let rows = self.read(&Question::Page(Bounds::of(filter, limit))).await?;
-        let mut records = rows.iter().map(to_record).collect::<Result<Vec<_>, _>>()?;
-        let has_more = records.len() > usize::from(limit);
-        records.truncate(usize::from(limit));
-        let next_cursor = records.last().map(|record| record.id).filter(|_| has_more);
-        Ok(Page { records, next_cursor })
+        let mut rows = match self.read(&Question::Page(Bounds::of(filter, limit))).await {
+            Err(error) if error.is_about_encoding() => Vec::new(),
+            rows => rows?,
+        };
+        let has_more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next_cursor = rows.last().map(|row| row.get(0)).filter(|_| has_more);
+        let records = rows.iter().filter_map(|row| self.unreadable.leave_out(to_record(row)));
+        Ok(Page { records: records.collect(), next_cursor })
     }
 }
 
@@ -279,23 +282,39 @@ fn round_up(time: DateTime<Utc>) -> DateTime<Utc> {
 fn to_record(row: &Row) -> Result<Record, Error> {
     let id: Uuid = row.get(0);
     let unreadable = |column| Error::Unreadable { id, column };
-    let to_class = |number| Class::from_number(number);
+    let to_class = |number: i32| Class::from_number(number);
 
-    let class = to_class(row.get(2 + N_FEATURES)).ok_or_else(|| unreadable("class"))?;
-    let probabilities: Vec<f64> = row.get(3 + N_FEATURES);
-    let probabilities: [f64; N_CLASSES] =
-        probabilities.try_into().map_err(|_| unreadable("probabilities"))?;
-    let truth: Option<i32> = row.get(5 + N_FEATURES);
+    let timestamp: Option<DateTime<Utc>> = get(row, 1);
+    // What RFC 3339 can say.
+    let timestamp = timestamp.filter(|time| (1..=9_999).contains(&time.year()));
+    let timestamp = timestamp.ok_or_else(|| unreadable("timestamp"))?;
+    let mut measurements = [0.0; N_FEATURES];
+    for (place, value) in (2..).zip(&mut measurements) {
+        *value = get(row, place).ok_or_else(|| unreadable("input"))?;
+    }
+    let class = get(row, 2 + N_FEATURES).and_then(to_class).ok_or_else(|| unreadable("class"))?;
+    let probabilities: Option<Vec<f64>> = get(row, 3 + N_FEATURES);
+    let probabilities: Option<[f64; N_CLASSES]> = probabilities.and_then(|it| it.try_into().ok());
+    let probabilities = probabilities.ok_or_else(|| unreadable("probabilities"))?;
+    let model_version: Option<&str> = get(row, 4 + N_FEATURES);
+    let model_version = model_version.ok_or_else(|| unreadable("model_version"))?;
+    let truth: Option<Option<i32>> = get(row, 5 + N_FEATURES);
+    let truth = truth.ok_or_else(|| unreadable("truth"))?;
     let truth =
         truth.map(|number| to_class(number).ok_or_else(|| unreadable("truth"))).transpose()?;
     Ok(Record {
         id,
-        timestamp: row.get(1),
-        measurements: Measurements::from_row(std::array::from_fn(|feature| row.get(2 + feature))),
+        timestamp,
+        measurements: Measurements::from_row(measurements),
         prediction: Prediction { class, probabilities },
-        model_version: row.get::<_, &str>(4 + N_FEATURES).into(),
+        model_version: model_version.into(),
         truth,
     })
+}
+
+/// The value of a column; nothing if it is none that Rust can hold, such as the time `infinity`.
+fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Option<T> {
+    row.try_get(column).ok()
 }
 
 #[cfg(test)]

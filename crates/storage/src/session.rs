@@ -8,11 +8,36 @@ use deadpool_postgres::{
 use tokio::time::timeout;
 use tokio_postgres::Config;
 
-use crate::{Cause, Database, Error, deadlines, fitness};
+use crate::{Cause, Database, Error, deadlines, fitness, tables};
 
-/// What a role could have set for itself to keep its own sessions from working: a setting of the session wins over it.
-const OWN_SETTINGS: &str = "-c default_transaction_isolation=read\\ committed -c idle_session_timeout=0 \
-                            -c exit_on_error=off -c local_preload_libraries=";
+/// What a role or a database may be set to that would keep sessions from working, change what a statement means or how a
+/// value is written, or hide the good plan of a statement: what the session is told wins over it.
+const OWN_SETTINGS: &[&str] = &[
+    "default_transaction_isolation=read\\ committed",
+    "default_transaction_deferrable=off",
+    "idle_session_timeout=0",
+    "exit_on_error=off",
+    "local_preload_libraries=",
+    "standard_conforming_strings=on",
+    "transform_null_equals=off",
+    "quote_all_identifiers=off",
+    "array_nulls=on",
+    "bytea_output=hex",
+    "DateStyle=ISO",
+    "IntervalStyle=postgres",
+    "TimeZone=UTC",
+    "extra_float_digits=1",
+    "constraint_exclusion=partition",
+    "enable_partition_pruning=on",
+    "enable_bitmapscan=on",
+    "enable_hashjoin=on",
+    "enable_indexscan=on",
+    "enable_material=on",
+    "enable_nestloop=on",
+    "enable_seqscan=on",
+    "enable_sort=on",
+    "jit=off",
+];
 
 /// Undoes that a role has made itself read-only. A server or a database that an administrator has made read-only stays so,
 /// which no option of a connection could tell apart.
@@ -35,11 +60,12 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
         let options = format!(
             "{theirs} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
              -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning \
-             -c plan_cache_mode=force_generic_plan {OWN_SETTINGS}",
+             -c plan_cache_mode=force_generic_plan",
             statement.as_millis(),
             lock.as_millis(),
         );
-        config.options(options.trim_start());
+        let own: String = OWN_SETTINGS.iter().map(|setting| format!(" -c {setting}")).collect();
+        config.options(format!("{options}{own}").trim_start());
     }
     if config.get_application_name().is_none() {
         config.application_name("onrecord");
@@ -124,8 +150,9 @@ pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
             // Sent together, in this order: one round trip.
             let set = session.batch_execute(if told { WRITABLE } else { "" });
             let keep = session.batch_execute(KEEP_MEMORY);
-            let (set, fit, kept) = tokio::join!(biased; set, fitness::check(session, told), keep);
-            fit.map_err(to_hook_error)?;
+            let (fit, fit_tables) = (fitness::check(session, told), tables::check(session));
+            let (set, fit, tables, kept) = tokio::join!(biased; set, fit, fit_tables, keep);
+            fit.and(tables).map_err(to_hook_error)?;
             set.and(kept).map_err(HookError::Backend)
         })
     });

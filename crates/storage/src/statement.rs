@@ -2,7 +2,7 @@
 
 use deadpool_postgres::Object;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Client, Error, Row};
 
 /// A statement with the types of its parameters.
 #[derive(Debug, Clone)]
@@ -17,6 +17,15 @@ pub(crate) struct Statement {
 impl Statement {
     pub(crate) fn new(text: impl Into<String>, types: Vec<Type>, kept: bool) -> Self {
         Self { text: text.into(), types, kept }
+    }
+
+    /// Has the server read it, without carrying it out; not behind a pooler, where it would stay in the session of somebody
+    /// else.
+    pub(crate) async fn read_by(&self, session: &Client) -> Result<(), Error> {
+        if self.kept {
+            session.prepare_typed(&self.text, &self.types).await?;
+        }
+        Ok(())
     }
 
     /// Carries it out, and gives the rows that it returns.

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use crate::claims::Claims;
 use crate::columns::Columns;
+use crate::left_out::complete;
 use crate::reading::Bounds;
 use crate::statement::Statement;
 
@@ -63,6 +64,12 @@ impl Statements {
         }
     }
 
+    /// All that are carried out on the record as a whole, but for the copies.
+    pub(crate) fn all(&self) -> [&Statement; 7] {
+        let Self { write, rewrite, write_once, rewrite_once, answers, record, page, .. } = self;
+        [write, rewrite, write_once, rewrite_once, answers, record, page]
+    }
+
     /// One record of the partition with this suffix, by `id`, and a page of them.
     pub(crate) fn of_part(&self, suffix: &str) -> (Statement, Statement) {
         let log = log_of_part(suffix);
@@ -111,16 +118,16 @@ impl Arrays {
         }
     }
 
-    /// The inserts into both tables, from `batch`; the second is left open for what follows it.
+    /// The inserts into both tables, from `batch`.
     fn inserts(&self, on_conflict: &str) -> (String, String) {
         let features = feature_columns();
         let inputs = format!(
             "insert into raw_data (id, \"timestamp\", {features})
-             select id, \"timestamp\", {features} from batch{on_conflict}"
+             select id, \"timestamp\", {features} from batch{on_conflict} returning 1"
         );
         let predictions = format!(
             "insert into prediction (id, \"timestamp\", {CLASS_FIELD}, probabilities, model_version)
-             select id, \"timestamp\", {CLASS_FIELD}, array[{}], ${}::text from batch{on_conflict}",
+             select id, \"timestamp\", {CLASS_FIELD}, array[{}], ${}::text from batch{on_conflict} returning 1",
             class_probabilities(),
             self.model_version
         );
@@ -150,10 +157,26 @@ fn write(on_conflict: &str, pooled: bool) -> String {
     let Arrays { parameters, columns, .. } = arrays;
     format!(
         "with batch as materialized (select * from unnest({parameters}) as batch ({columns}) where {}),
-         input as ({inputs})
-         {predictions}",
-        flushed(pooled)
+         output as ({predictions}),
+         input as ({inputs}),
+         {WRITTEN}, cardinality($1) as sent)
+         select {} from written",
+        flushed(pooled),
+        complete(there(on_conflict))
     )
+}
+
+/// How many rows were written; what was sent is to be added. The predictions are counted first, and so written first, as they
+/// are locked first (`partitions::TABLES`).
+const WRITTEN: &str = "written as materialized (
+             select (select count(*) from output) as predictions, (select count(*) from input) as inputs";
+
+/// What counts the rows of a batch that were in each table before, where a batch may be written twice.
+fn there(on_conflict: &str) -> Option<[&'static str; 2]> {
+    (!on_conflict.is_empty()).then_some([
+        "select count(*) from raw_data where id = any (array(select id from batch))",
+        "select count(*) from prediction where id = any (array(select id from batch))",
+    ])
 }
 
 /// The same for requests of which some have claims: only those whose key was free are written, and their keys with them. Who
@@ -179,10 +202,12 @@ fn write_once(on_conflict: &str, pooled: bool) -> String {
          ), batch as materialized (
              select * from unnest({parameters}, ${rows}::int8[]) as batch ({columns}, claim)
              where claim is null or claim in (select number from claim join taken using (caller, key))
-         ), input as ({inputs}),
-         output as ({predictions})
-         select number from claim join taken using (caller, key)",
-        flushed(pooled)
+         ), output as ({predictions}),
+         input as ({inputs}),
+         {WRITTEN}, (select count(*) from batch) as sent)
+         select {}, array(select number from claim join taken using (caller, key)) from written",
+        flushed(pooled),
+        complete(there(on_conflict))
     )
 }
 

@@ -9,8 +9,10 @@ use std::time::Duration;
 use domain::Causes;
 use tokio::time::{Instant, sleep};
 
+use crate::left_out::LeftOut;
 use crate::readers::Readers;
 use crate::statements::Statements;
+use crate::unreadable::Unreadable;
 use crate::{Database, Error, Probe, Writer, deadlines, session};
 
 /// How many connections readers share: two for each core, within these bounds. Reading is light and writers have their own.
@@ -37,6 +39,8 @@ pub struct Store {
     pub(crate) readers: Arc<Readers>,
     pub(crate) replica: Option<Arc<Readers>>,
     pub(crate) statements: Arc<Statements>,
+    left_out: Arc<LeftOut>,
+    pub(crate) unreadable: Arc<Unreadable>,
 }
 
 impl Store {
@@ -48,7 +52,8 @@ impl Store {
     pub fn new(database: Database) -> Result<Self, Error> {
         let readers = Arc::new(Readers::new(session::readers(&database, number_of_readers())?));
         let statements = Arc::new(Statements::compose(database.is_pooled()));
-        Ok(Self { database, readers, replica: None, statements })
+        let (left_out, unreadable) = Default::default();
+        Ok(Self { database, readers, replica: None, statements, left_out, unreadable })
     }
 
     /// The same, reading from this replica as long as it answers.
@@ -80,7 +85,9 @@ impl Store {
     /// Fails if its pool cannot be set up.
     pub fn writer(&self) -> Result<Writer, Error> {
         let connections = session::writers(&self.database, WRITERS)?;
-        Ok(Writer::new(connections, Arc::clone(&self.statements), !self.database.is_pooled()))
+        let copies = !self.database.is_pooled();
+        let (statements, left_out) = (Arc::clone(&self.statements), Arc::clone(&self.left_out));
+        Ok(Writer::new(connections, statements, copies, left_out))
     }
 
     /// Waits until the database can be reached, at most [`deadlines::START`].
@@ -123,7 +130,7 @@ impl Store {
     ///
     /// Fails if its pool cannot be set up.
     pub fn probe(&self) -> Result<Probe, Error> {
-        Probe::of(&self.database)
+        Probe::of(&self.database, Arc::clone(&self.statements), Arc::clone(&self.left_out))
     }
 
     /// Closes every connection; what is asked of the store afterwards fails.

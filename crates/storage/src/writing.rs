@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::claims::{Claim, Claims, Kept};
 use crate::columns::Columns;
 use crate::copying::{WORTHWHILE, copy};
+use crate::left_out::{LeftOut, of_write};
 use crate::statement::Statement;
 use crate::statements::Statements;
 use crate::{Error, deadlines, fitness};
@@ -21,11 +22,17 @@ pub struct Writer {
     statements: Arc<Statements>,
     /// Whether large batches can be copied, which takes several statements.
     copies: bool,
+    left_out: Arc<LeftOut>,
 }
 
 impl Writer {
-    pub(crate) fn new(connections: Pool, statements: Arc<Statements>, copies: bool) -> Self {
-        Self { connections, statements, copies }
+    pub(crate) fn new(
+        connections: Pool,
+        statements: Arc<Statements>,
+        copies: bool,
+        left_out: Arc<LeftOut>,
+    ) -> Self {
+        Self { connections, statements, copies, left_out }
     }
 
     /// Writes the records, all of one model version, into both tables: all of them or none.
@@ -41,8 +48,9 @@ impl Writer {
         if !self.copies || records.len() < WORTHWHILE {
             return self.execute(&self.statements.write, records).await;
         }
-        self.with_connection(async |connection| copy(connection, &self.statements, records).await)
-            .await
+        let copy =
+            async |connection: &mut Object| copy(connection, &self.statements, records).await;
+        self.noticed(self.with_connection(copy).await)
     }
 
     /// Writes those of the records that are not there yet: for a batch whose first writing ended in doubt.
@@ -53,7 +61,11 @@ impl Writer {
     ///
     /// As [`write`](Self::write).
     pub async fn write_again(&self, records: &[Record]) -> Result<(), Error> {
-        self.execute(&self.statements.rewrite, records).await
+        match self.execute(&self.statements.rewrite, records).await {
+            // A row that another statement wrote meanwhile is not seen before the next statement.
+            Err(Error::LeftOut { .. }) => self.execute(&self.statements.rewrite, records).await,
+            written => written,
+        }
     }
 
     /// Writes the records of requests some of which have claims, and says of each claim whether its key was free.
@@ -77,13 +89,18 @@ impl Writer {
         let arrays = Claims::of(claims, records.len());
         let mut parameters = columns.parameters();
         parameters.extend(arrays.parameters());
-        let taken = self
-            .with_connection(async |connection| statement.query(connection, &parameters).await)
-            .await?;
+        let write = async |connection: &mut Object| {
+            statement.query(connection, &parameters).await.map_err(of_write)
+        };
+        let mut written = self.with_connection(write).await;
+        if again && matches!(written, Err(Error::LeftOut { .. })) {
+            written = self.with_connection(write).await;
+        }
         let mut free = vec![false; claims.len()];
-        for row in taken {
-            let number: i64 = row.get(0);
-            free[place(number)] = true;
+        for row in self.noticed(written)? {
+            for number in row.get::<_, Vec<i64>>(1) {
+                free[place(number)] = true;
+            }
         }
         Ok(free)
     }
@@ -98,7 +115,9 @@ impl Writer {
         let keys: Vec<_> = claims.iter().map(|claim| claim.key).collect();
         let rows = self
             .with_connection(async |connection| {
-                self.statements.answers.query(connection, &[&callers, &keys]).await
+                let answers = &self.statements.answers;
+                let kept = answers.query(connection, &[&callers, &keys]).await;
+                kept.map_err(Error::query("read the answers that are kept"))
             })
             .await?;
         let mut kept = vec![None; claims.len()];
@@ -131,10 +150,16 @@ impl Writer {
     /// One statement for both tables, so one round trip.
     async fn execute(&self, statement: &Statement, records: &[Record]) -> Result<(), Error> {
         let columns = Columns::of(records);
-        self.with_connection(async |connection| {
-            statement.query(connection, &columns.parameters()).await.map(drop)
-        })
-        .await
+        let written = self.with_connection(async |connection| {
+            statement.query(connection, &columns.parameters()).await.map(drop).map_err(of_write)
+        });
+        self.noticed(written.await)
+    }
+
+    /// Takes notice of a batch of which rows were left out.
+    fn noticed<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+        self.left_out.notice(&written);
+        written
     }
 
     async fn connection(&self) -> Result<Object, Error> {
@@ -143,14 +168,14 @@ impl Writer {
 
     async fn with_connection<T>(
         &self,
-        write: impl AsyncFnOnce(&mut Object) -> Result<T, tokio_postgres::Error>,
+        write: impl AsyncFnOnce(&mut Object) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let action = "write the record";
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut connection = None;
         let written = timeout(deadlines::WRITE, async {
             let connection = connection.insert(self.connection().await?);
-            write(connection).await.map_err(Error::query(action))
+            write(connection).await
         })
         .await
         .unwrap_or(Err(Error::TimedOut { action }));

@@ -125,6 +125,9 @@ fn unrecorded(error: recorder::Error) -> Problem {
     let detail = match &error {
         recorder::Error::Full => "too many predictions are waiting; nothing was recorded",
         recorder::Error::TimedOut => "the record was not written in time; nothing was recorded",
+        recorder::Error::Unavailable(cause) if cause.is_misfit() => {
+            return Problem::internal(error);
+        }
         recorder::Error::Away | recorder::Error::Unavailable(_) => {
             "the record cannot be written at the moment; nothing was recorded"
         }

@@ -19,18 +19,24 @@ use crate::clock;
 const LOOK: Duration = Duration::from_secs(60);
 
 /// What the record was when it was last looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RecordLooks {
+    store: Store,
     last: Mutex<Option<Look>>,
     failures: Counter,
 }
 
 impl RecordLooks {
+    /// Of the record in this store, which was not looked at yet.
+    pub(crate) fn of(store: Store) -> Self {
+        Self { store, last: Mutex::default(), failures: Counter::default() }
+    }
+
     /// Looks at it, now and again.
-    pub(crate) async fn watch(self: Arc<Self>, store: Store) {
+    pub(crate) async fn watch(self: Arc<Self>) {
         let mut strays = 0;
         loop {
-            match store.look().await {
+            match self.store.look().await {
                 Ok(look) => {
                     if look.strays > strays {
                         warn!(
@@ -82,6 +88,11 @@ impl Collector for RecordLooks {
                 )?;
             }
         }
+        exposition.counter(
+            "onrecord_record_rows_unreadable",
+            "How often a row was left out of a page because it is not readable",
+            self.store.unreadable(),
+        )?;
         exposition.counter(
             "onrecord_record_look_failures",
             "How often the record could not be looked at, which is done once a minute",
