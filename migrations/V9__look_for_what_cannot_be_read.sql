@@ -6,7 +6,7 @@ declare
 begin
     for checked in
         select conrelid::regclass as whole, conname from pg_constraint
-        where conname in ('prediction_timestamp_check', 'raw_data_timestamp_check', 'prediction_probabilities_from_one_check')
+        where conname in ('prediction_timestamp_check', 'raw_data_timestamp_check', 'prediction_probabilities_check')
           and conrelid in ('prediction'::regclass, 'raw_data'::regclass)
     loop
         begin

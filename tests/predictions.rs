@@ -221,8 +221,7 @@ async fn a_row_that_cannot_be_read_is_left_out_and_its_page_goes_on() {
     admin
         .batch_execute(
             "alter table raw_data drop constraint raw_data_timestamp_check;
-             alter table prediction drop constraint prediction_timestamp_check,
-                                    drop constraint prediction_probabilities_from_one_check",
+             alter table prediction drop constraint prediction_timestamp_check",
         )
         .await
         .unwrap();
@@ -242,8 +241,6 @@ async fn a_row_that_cannot_be_read_is_left_out_and_its_page_goes_on() {
              begin
                 execute 'alter table raw_data add constraint raw_data_timestamp_check check (' || years || ') not valid';
                 execute 'alter table prediction add constraint prediction_timestamp_check check (' || years || ') not valid';
-                alter table prediction add constraint prediction_probabilities_from_one_check
-                    check (array_lower(probabilities, 1) = 1) not valid;
              end $$",
         )
         .await

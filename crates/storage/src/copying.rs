@@ -23,9 +23,9 @@ pub(crate) async fn copy(
 ) -> Result<(), Error> {
     let failed = Error::query("write the record");
     let transaction = connection.transaction().await.map_err(failed)?;
-    let (inputs, predictions) = fill(&transaction, statements, records).await.map_err(failed)?;
+    let taken = fill(&transaction, statements, records).await.map_err(failed)?;
     // Without a commit the transaction is rolled back.
-    left_out::check_copied(records.len(), inputs, predictions)?;
+    left_out::check_copied(records.len(), taken)?;
     transaction.commit().await.map_err(failed)
 }
 
@@ -34,7 +34,7 @@ async fn fill(
     transaction: &Transaction<'_>,
     statements: &Statements,
     records: &[Record],
-) -> Result<(u64, u64), tokio_postgres::Error> {
+) -> Result<[u64; 2], tokio_postgres::Error> {
     let mut types = vec![Type::UUID, Type::TIMESTAMPTZ];
     types.extend([Type::FLOAT8; N_FEATURES]);
     let sink = transaction.copy_in(&statements.copy_inputs).await?;
@@ -57,5 +57,5 @@ async fn fill(
         let row: [&(dyn ToSql + Sync); 5] = [id, timestamp, &class, &probabilities, &model_version];
         predictions.as_mut().write(&row).await?;
     }
-    Ok((inputs, predictions.finish().await?))
+    Ok([inputs, predictions.finish().await?])
 }

@@ -43,12 +43,9 @@ pub enum Error {
 
     /// The database took a batch without an error, but wrote fewer rows than were sent. Nothing of it was committed.
     #[error(
-        "the database leaves out rows {rows}, so nothing of the batch was committed; look for triggers and rules on the tables"
+        "the database leaves out rows that it is sent, so nothing of their batch was committed; look for triggers and rules on its tables"
     )]
-    LeftOut {
-        /// How many rows were sent, and how many each table took.
-        rows: String,
-    },
+    LeftOut,
 
     /// The database did not answer in time.
     #[error("the database took too long to {action}")]

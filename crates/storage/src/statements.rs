@@ -1,11 +1,11 @@
 //! The statements, composed once from the names in `domain`.
 
-use domain::{CLASS_FIELD, FEATURES, N_CLASSES, N_FEATURES};
+use domain::{CLASS_FIELD, FEATURES, N_CLASSES};
 use tokio_postgres::types::Type;
 
 use crate::claims::Claims;
 use crate::columns::Columns;
-use crate::left_out::complete;
+use crate::left_out::or_fail;
 use crate::reading::Bounds;
 use crate::statement::Statement;
 
@@ -89,55 +89,41 @@ const ANSWERS: &str = "
     from unnest($1::text[], $2::text[]) with ordinality as claim (caller, key, number)
     join idempotency_key using (caller, key)";
 
-/// A batch as arrays, one for each column.
-struct Arrays {
-    /// The arrays, as parameters from `$1` on.
-    parameters: String,
-    /// What `unnest` makes of them.
-    columns: String,
-    /// The number of the parameter after them: the model's version.
-    model_version: usize,
+/// The inserts into both tables, each in the order of its columns, and what is next after the parameters of a batch.
+///
+/// A batch comes as one array for each column, as [`Columns`] has them; the probabilities are one for each class. Row number
+/// `i` is taken out of them by that number, which takes fewer steps than to make rows of them by `unnest` and to keep these
+/// for the second insert.
+struct Inserts {
+    inputs: String,
+    predictions: String,
+    next_parameter: usize,
 }
 
-impl Arrays {
-    fn of_a_batch() -> Self {
-        let mut types = vec!["uuid", "timestamptz"];
-        types.extend([const { "float8" }; N_FEATURES]);
-        types.push("int4");
-        types.extend([const { "float8" }; N_CLASSES]);
-        let arrays: Vec<_> =
-            (1..).zip(&types).map(|(number, name)| format!("${number}::{name}[]")).collect();
+impl Inserts {
+    /// `batch` gives the numbers of the rows as `i`.
+    fn from(batch: &str, on_conflict: &str) -> Self {
+        let mut parameters = 1..;
+        let mut element = || format!("(${})[i]", parameters.next().unwrap_or_default());
+        let [id, timestamp] = [element(), element()];
+        let features = FEATURES.map(|_| element()).join(", ");
+        let class = element();
+        let probabilities = [(); N_CLASSES].map(|()| element()).join(", ");
+        let model_version = parameters.next().unwrap_or_default();
+        let end = format!("{batch}{on_conflict} returning true as written");
         Self {
-            parameters: arrays.join(", "),
-            columns: format!(
-                "id, \"timestamp\", {}, {CLASS_FIELD}, {}",
-                feature_columns(),
-                class_probabilities()
+            inputs: format!(
+                "insert into raw_data (id, \"timestamp\", {})
+                 select {id}, {timestamp}, {features} from {end}",
+                feature_columns()
             ),
-            model_version: types.len() + 1,
+            predictions: format!(
+                "insert into prediction (id, \"timestamp\", {CLASS_FIELD}, probabilities, model_version)
+                 select {id}, {timestamp}, {class}, array[{probabilities}], ${model_version}::text from {end}"
+            ),
+            next_parameter: model_version + 1,
         }
     }
-
-    /// The inserts into both tables, from `batch`.
-    fn inserts(&self, on_conflict: &str) -> (String, String) {
-        let features = feature_columns();
-        let inputs = format!(
-            "insert into raw_data (id, \"timestamp\", {features})
-             select id, \"timestamp\", {features} from batch{on_conflict} returning 1"
-        );
-        let predictions = format!(
-            "insert into prediction (id, \"timestamp\", {CLASS_FIELD}, probabilities, model_version)
-             select id, \"timestamp\", {CLASS_FIELD}, array[{}], ${}::text from batch{on_conflict} returning 1",
-            class_probabilities(),
-            self.model_version
-        );
-        (inputs, predictions)
-    }
-}
-
-fn class_probabilities() -> String {
-    let names: Vec<_> = (0..N_CLASSES).map(|class| format!("probability_{class}")).collect();
-    names.join(", ")
 }
 
 /// A condition that always holds, and has the commit of its statement wait for the flush of the WAL.
@@ -147,48 +133,45 @@ fn flushed(pooled: bool) -> &'static str {
     if pooled { "(select set_config('synchronous_commit', 'on', true)) = 'on'" } else { "true" }
 }
 
-/// One statement, so one implicit transaction: both tables or neither, one round trip, one flush.
-///
-/// `unnest` turns one array per column into rows; the probabilities are one array per class, because `unnest`
-/// would flatten an array of arrays.
-fn write(on_conflict: &str, pooled: bool) -> String {
-    let arrays = Arrays::of_a_batch();
-    let (inputs, predictions) = arrays.inserts(on_conflict);
-    let Arrays { parameters, columns, .. } = arrays;
+/// Whether each table took all rows of a batch, for any number of rows but none: the last of them is there.
+const ALL_WRITTEN: &str = "(select written from (select written from output union all select written from input) as written
+                            offset 2 * cardinality($1) - 1)";
+
+/// Whether each table took as many rows as this, or has had them before this statement.
+fn written_or_there(sent: &str, ids: &str) -> String {
     format!(
-        "with batch as materialized (select * from unnest({parameters}) as batch ({columns}) where {}),
-         output as ({predictions}),
-         input as ({inputs}),
-         {WRITTEN}, cardinality($1) as sent)
-         select {} from written",
-        flushed(pooled),
-        complete(there(on_conflict))
+        "(select count(*) from output) + (select count(*) from prediction where id = any ({ids})) = {sent}
+         and (select count(*) from input) + (select count(*) from raw_data where id = any ({ids})) = {sent}"
     )
 }
 
-/// How many rows were written; what was sent is to be added. The predictions are counted first, and so written first, as they
-/// are locked first (`partitions::TABLES`).
-const WRITTEN: &str = "written as materialized (
-             select (select count(*) from output) as predictions, (select count(*) from input) as inputs";
-
-/// What counts the rows of a batch that were in each table before, where a batch may be written twice.
-fn there(on_conflict: &str) -> Option<[&'static str; 2]> {
-    (!on_conflict.is_empty()).then_some([
-        "select count(*) from raw_data where id = any (array(select id from batch))",
-        "select count(*) from prediction where id = any (array(select id from batch))",
-    ])
+/// One statement, so one implicit transaction: both tables or neither, one round trip, one flush.
+///
+/// The predictions are written first, as their table is locked first (`partitions::TABLES`).
+fn write(on_conflict: &str, pooled: bool) -> String {
+    let batch = format!("generate_series(1, cardinality($1)) as i where {}", flushed(pooled));
+    let Inserts { inputs, predictions, .. } = Inserts::from(&batch, on_conflict);
+    let there = written_or_there("cardinality($1)", "$1");
+    let conditions = [ALL_WRITTEN, &there];
+    let conditions = if on_conflict.is_empty() { &conditions[..1] } else { &conditions };
+    format!("with output as ({predictions}), input as ({inputs}) select {}", or_fail(conditions))
 }
 
 /// The same for requests of which some have claims: only those whose key was free are written, and their keys with them. Who
 /// holds a key that another session is writing waits for the end of that.
 ///
-/// Keys are taken in one order, so that two batches do not wait for each other.
+/// Keys are taken in one order, so that two batches do not wait for each other. After the check come the numbers of the
+/// claims whose key was free.
 fn write_once(on_conflict: &str, pooled: bool) -> String {
-    let arrays = Arrays::of_a_batch();
-    let (inputs, predictions) = arrays.inserts(on_conflict);
-    let Arrays { parameters, columns, model_version } = arrays;
+    let Inserts { inputs, predictions, next_parameter } = Inserts::from("batch", on_conflict);
     let [rows, callers, keys, fingerprints, answers] =
-        std::array::from_fn(|place| model_version + 1 + place);
+        std::array::from_fn(|place| next_parameter + place);
+    let sent = "(select count(*) from batch)";
+    let all_written =
+        format!("(select count(*) from output) = {sent} and (select count(*) from input) = {sent}");
+    let there = written_or_there(sent, "array(select ($1)[i] from batch)");
+    let conditions = [&*all_written, &there];
+    let conditions = if on_conflict.is_empty() { &conditions[..1] } else { &conditions };
     format!(
         "with claim as materialized (
              select * from unnest(${callers}::text[], ${keys}::text[], ${fingerprints}::bytea[], ${answers}::bytea[])
@@ -200,14 +183,12 @@ fn write_once(on_conflict: &str, pooled: bool) -> String {
              on conflict (caller, key) do nothing
              returning caller, key
          ), batch as materialized (
-             select * from unnest({parameters}, ${rows}::int8[]) as batch ({columns}, claim)
-             where claim is null or claim in (select number from claim join taken using (caller, key))
-         ), output as ({predictions}),
-         input as ({inputs}),
-         {WRITTEN}, (select count(*) from batch) as sent)
-         select {}, array(select number from claim join taken using (caller, key)) from written",
+             select i from generate_series(1, cardinality($1)) as i
+             where (${rows})[i] is null or (${rows})[i] in (select number from claim join taken using (caller, key))
+         ), output as ({predictions}), input as ({inputs})
+         select {}, array(select number from claim join taken using (caller, key))",
         flushed(pooled),
-        complete(there(on_conflict))
+        or_fail(conditions)
     )
 }
 

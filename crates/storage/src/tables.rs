@@ -33,8 +33,7 @@ fn columns() -> Vec<[&'static str; 3]> {
 fn constraints() -> Vec<[String; 2]> {
     let of = |table: &str, column: &str| [table.to_owned(), format!("{table}_{column}_check")];
     let inputs = FEATURES.iter().map(|feature| feature.name).chain(["timestamp"]);
-    let predictions =
-        ["timestamp", CLASS_FIELD, "probabilities", "probabilities_from_one", "model_version"];
+    let predictions = ["timestamp", CLASS_FIELD, "probabilities", "model_version"];
     let keys = ["caller", "key", "fingerprint"];
     let tables = ["raw_data", "prediction", "truth", "idempotency_key"];
     inputs

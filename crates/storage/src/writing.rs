@@ -63,7 +63,7 @@ impl Writer {
     pub async fn write_again(&self, records: &[Record]) -> Result<(), Error> {
         match self.execute(&self.statements.rewrite, records).await {
             // A row that another statement wrote meanwhile is not seen before the next statement.
-            Err(Error::LeftOut { .. }) => self.execute(&self.statements.rewrite, records).await,
+            Err(Error::LeftOut) => self.execute(&self.statements.rewrite, records).await,
             written => written,
         }
     }
@@ -93,7 +93,7 @@ impl Writer {
             statement.query(connection, &parameters).await.map_err(of_write)
         };
         let mut written = self.with_connection(write).await;
-        if again && matches!(written, Err(Error::LeftOut { .. })) {
+        if again && matches!(written, Err(Error::LeftOut)) {
             written = self.with_connection(write).await;
         }
         let mut free = vec![false; claims.len()];
