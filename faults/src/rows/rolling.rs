@@ -62,14 +62,15 @@ pub(super) async fn restarts(run: Run) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// What a later version may do to the schema, which the present one has to bear: something is added.
+/// What a later version may do to the schema, which the present one has to bear: something is added. The tables are locked in
+/// the order in which everybody locks them (`migrations/README.md`).
 async fn later_migration(database: &Session, round: usize) -> anyhow::Result<()> {
     let version = 1_000 + round;
     let migration = format!(
         "begin;
          set local lock_timeout = '1s';
-         alter table raw_data add column note_{round} text;
          alter table prediction add column note_{round} text;
+         alter table raw_data add column note_{round} text;
          insert into refinery_schema_history
              select {version}, 'a_later_one', applied_on, '0' from refinery_schema_history where version = 1;
          commit"
