@@ -25,7 +25,7 @@ begin
         (array_dims(probabilities) = '[1:3]' and 0 <= all (probabilities) and 1 >= all (probabilities)) is true
     ) not valid;
 
-    -- Whoever calls it has a path of his own: pg_restore has none, and would not find the table.
+    -- The function would use the search_path of its caller; that of pg_restore is empty, so the table was not found.
     execute format('alter function truth_needs_a_prediction() set search_path = %I, pg_temp', current_schema());
 end
 $$;

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use crate::support::{OwnPostgres, Service, TestDatabase, count, eventually, flower, unavailable};
 
-/// What a trigger calls to leave out a row.
+/// The function of a trigger that leaves out every row.
 const SKIP: &str =
     "create function skip() returns trigger language plpgsql as $$ begin return null; end $$";
 

@@ -158,6 +158,13 @@ async fn what_comes_before_its_partition_is_moved_there() {
             sql.batch_execute(&format!("drop table {table}{suffix}")).await.unwrap();
         }
     }
+    // Columns of the owner: one that PostgreSQL computes, and one whose values are moved along.
+    sql.batch_execute(
+        "alter table prediction add column sure bool generated always as (probabilities[iris_class + 1] > 0.9) stored;
+         alter table raw_data add column note text not null default 'theirs'",
+    )
+    .await
+    .unwrap();
     let mut ids = Vec::new();
     for _ in 0..5 {
         ids.push(id_of(&service.predict(&flower()).await));
@@ -172,6 +179,9 @@ async fn what_comes_before_its_partition_is_moved_there() {
     })
     .await;
     assert_eq!(paged(&service, 2).await, ids);
+    let theirs =
+        "select count(*) from raw_data join prediction using (id) where note = 'theirs' and sure";
+    assert_eq!(count(&sql, theirs).await, 5);
     for table in TABLES {
         let strays = count(&sql, &format!("select count(*) from {table}_default")).await;
         assert_eq!(strays, 0, "{table}");

@@ -1,4 +1,4 @@
-//! Whatever a database is set to, the statements of the service mean what they mean.
+//! The settings of a database do not change the meaning of the service's statements.
 
 use crate::support::{Service, TestDatabase, count, flower};
 
@@ -59,7 +59,7 @@ const SETTINGS: [(&str, &str); 55] = [
     ("jit_above_cost", "0"),
     ("work_mem", "64kB"),
     ("max_parallel_workers_per_gather", "8"),
-    // What objects are made like, and what is checked of them.
+    // The making of objects, and checks.
     ("check_function_bodies", "off"),
     ("row_security", "off"),
     ("session_replication_role", "replica"),
@@ -108,7 +108,7 @@ async fn no_setting_changes_what_is_recorded_or_read() {
         round(&service, rounds * 5_002).await;
         assert_eq!(service.stop().await.code(), Some(0));
     }
-    // The session of before knows nothing of them.
+    // This session began before they were set.
     let recorded = count(&admin, "select count(*) from prediction_log").await;
     assert_eq!(recorded, 10_004);
 }

@@ -10,7 +10,7 @@ async fn predicts(service: &Service) -> bool {
     service.post("/predict", &flower()).send().await.unwrap().status() == 200
 }
 
-/// What the service says of its readiness: nothing if it is ready.
+/// The reason why the service is not ready, in its words; `None` if it is ready.
 async fn unready(service: &Service) -> Option<String> {
     let response = service.get("/health/ready").await;
     if response.status() == 200 {
@@ -21,7 +21,7 @@ async fn unready(service: &Service) -> Option<String> {
     Some(problem["detail"].as_str().unwrap().to_owned())
 }
 
-/// What one kind of misfit is, what the service says of it, and how it is undone.
+/// One kind of misfit: the statements that make it, the words of the service, and the statements that undo it.
 struct Misfit {
     harm: String,
     said: &'static str,

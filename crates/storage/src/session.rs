@@ -10,8 +10,8 @@ use tokio_postgres::Config;
 
 use crate::{Cause, Database, Error, deadlines, fitness, tables};
 
-/// What a role or a database may be set to that would keep sessions from working, change what a statement means or how a
-/// value is written, or hide the good plan of a statement: what the session is told wins over it.
+/// The settings that every session is given, as those of a role or a database could keep sessions from working, change the
+/// meaning of a statement or the form of a value, or hide the good plan of a statement. The settings of a session win.
 const OWN_SETTINGS: &[&str] = &[
     "default_transaction_isolation=read\\ committed",
     "default_transaction_deferrable=off",

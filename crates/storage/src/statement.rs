@@ -19,8 +19,8 @@ impl Statement {
         Self { text: text.into(), types, kept }
     }
 
-    /// Has the server read it, without carrying it out; not behind a pooler, where it would stay in the session of somebody
-    /// else.
+    /// Sends it to the server to be parsed, and does not carry it out. Behind a pooler this does nothing, as the statement would
+    /// stay in the session of somebody else.
     pub(crate) async fn read_by(&self, session: &Client) -> Result<(), Error> {
         if self.kept {
             session.prepare_typed(&self.text, &self.types).await?;

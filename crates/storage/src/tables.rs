@@ -1,6 +1,6 @@
 //! Whether the tables are as the record needs them: they keep what is written, as it is written.
 //!
-//! `migrations/README.md` says what their owner may add. What is looked at here is what would lose rows, change them, or
+//! `migrations/README.md` says what their owner may add. This look finds the changes that would lose rows, change them, or
 //! leave them out.
 
 use domain::{CLASS_FIELD, FEATURES};
@@ -45,7 +45,7 @@ fn constraints() -> Vec<[String; 2]> {
         .collect()
 }
 
-/// What is wrong with the tables, in words. The parameters are the columns (table, name, type), the constraints (table, name),
+/// The faults of the tables, in words. The parameters are the columns (table, name, type), the constraints (table, name),
 /// and the version of the schema that both are of.
 const MISFITS: &str = "
     with columns as (select * from unnest($1::text[], $2::text[], $3::text[]) as columns (whole, name, kind)),
@@ -97,7 +97,8 @@ const MISFITS: &str = "
     where name = 'truth' and whole.oid is not null and tgname is null
       and (select max(version) from refinery_schema_history) = $6";
 
-/// Has the server read the statements, if it keeps them, and so finds what [`check`] does not know of.
+/// Sends the statements to the server to be parsed, where it keeps them. This finds tables of another kind that [`check`] does not
+/// know.
 pub(crate) async fn check_statements(
     session: &Client,
     statements: &Statements,

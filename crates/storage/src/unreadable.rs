@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::{Error, Store};
 
-/// Of how many rows it is remembered that they were spoken of.
+/// The number of rows of which the log has spoken that are remembered; the log says nothing of more.
 const REMEMBERED: usize = 1_000;
 
-/// What was left out.
+/// The rows that were left out.
 #[derive(Debug, Default)]
 pub(crate) struct Unreadable {
     count: AtomicU64,

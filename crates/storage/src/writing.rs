@@ -46,11 +46,11 @@ impl Writer {
     /// fit, or did not answer within [`deadlines::WRITE`].
     pub async fn write(&self, records: &[Record]) -> Result<(), Error> {
         if !self.copies || records.len() < WORTHWHILE {
-            return self.execute(&self.statements.write, records).await;
+            return self.execute(&self.statements.write, records, false).await;
         }
         let copy =
             async |connection: &mut Object| copy(connection, &self.statements, records).await;
-        self.noticed(self.with_connection(copy).await)
+        self.write_whole(copy, false).await
     }
 
     /// Writes those of the records that are not there yet: for a batch whose first writing ended in doubt.
@@ -61,11 +61,7 @@ impl Writer {
     ///
     /// As [`write`](Self::write).
     pub async fn write_again(&self, records: &[Record]) -> Result<(), Error> {
-        match self.execute(&self.statements.rewrite, records).await {
-            // A row that another statement wrote meanwhile is not seen before the next statement.
-            Err(Error::LeftOut) => self.execute(&self.statements.rewrite, records).await,
-            written => written,
-        }
+        self.execute(&self.statements.rewrite, records, true).await
     }
 
     /// Writes the records of requests some of which have claims, and says of each claim whether its key was free.
@@ -92,12 +88,8 @@ impl Writer {
         let write = async |connection: &mut Object| {
             statement.query(connection, &parameters).await.map_err(of_write)
         };
-        let mut written = self.with_connection(write).await;
-        if again && matches!(written, Err(Error::LeftOut)) {
-            written = self.with_connection(write).await;
-        }
         let mut free = vec![false; claims.len()];
-        for row in self.noticed(written)? {
+        for row in self.write_whole(write, again).await? {
             for number in row.get::<_, Vec<i64>>(1) {
                 free[place(number)] = true;
             }
@@ -148,16 +140,30 @@ impl Writer {
     }
 
     /// One statement for both tables, so one round trip.
-    async fn execute(&self, statement: &Statement, records: &[Record]) -> Result<(), Error> {
+    async fn execute(
+        &self,
+        statement: &Statement,
+        records: &[Record],
+        again: bool,
+    ) -> Result<(), Error> {
         let columns = Columns::of(records);
-        let written = self.with_connection(async |connection| {
+        let write = async |connection: &mut Object| {
             statement.query(connection, &columns.parameters()).await.map(drop).map_err(of_write)
-        });
-        self.noticed(written.await)
+        };
+        self.write_whole(write, again).await
     }
 
-    /// Takes notice of a batch of which rows were left out.
-    fn noticed<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+    /// Writes a batch, and takes notice if rows are left out of it. A batch that may be there already is written once more
+    /// before that is believed: a row that another statement wrote meanwhile is not seen before the next statement.
+    async fn write_whole<T>(
+        &self,
+        write: impl AsyncFnOnce(&mut Object) -> Result<T, Error> + Copy,
+        again: bool,
+    ) -> Result<T, Error> {
+        let mut written = self.with_connection(write).await;
+        if again && matches!(written, Err(Error::LeftOut)) {
+            written = self.with_connection(write).await;
+        }
         self.left_out.notice(&written);
         written
     }

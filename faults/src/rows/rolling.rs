@@ -62,7 +62,7 @@ pub(super) async fn restarts(run: Run) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// What a later version may do to the schema, which the present one has to bear: something is added. The tables are locked in
+/// Changes the schema as a later version may, which the present one has to bear: it adds columns. The tables are locked in
 /// the order in which everybody locks them (`migrations/README.md`).
 async fn later_migration(database: &Session, round: usize) -> anyhow::Result<()> {
     let version = 1_000 + round;
