@@ -21,6 +21,7 @@ mod left_out;
 mod limits;
 mod log;
 mod metrics;
+mod one_record;
 mod openapi;
 mod outage;
 mod pages;

@@ -21,7 +21,7 @@ async fn run(command: Command) -> (ExitStatus, String) {
 }
 
 /// The start fails, and says all of this.
-async fn check_refused(command: Command, said: &[&str]) -> String {
+pub(crate) async fn check_refused(command: Command, said: &[&str]) -> String {
     let (status, log) = run(command).await;
     assert!(status.code().is_some_and(|code| code != 0), "{status}: {log}");
     for part in said {

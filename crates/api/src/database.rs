@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context, bail, ensure};
 use postmaster::{Postmaster, Stop};
-use storage::{Database, TlsParameters};
+use storage::{Database, Schema, TlsParameters};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -19,9 +19,22 @@ pub(crate) struct Located {
     pub(crate) maintenance: Database,
     /// A replica to read from.
     pub(crate) replica: Option<Database>,
-    /// A shell command that opens it.
-    pub(crate) psql: String,
     pub(crate) private: Option<Postmaster>,
+}
+
+impl Located {
+    /// Has every session find the record in this schema.
+    pub(crate) fn settle_in(&mut self, schema: &Schema) {
+        let databases = [&mut self.database, &mut self.maintenance];
+        for database in databases.into_iter().chain(&mut self.replica) {
+            *database = database.clone().in_schema(schema);
+        }
+    }
+
+    /// A shell command that opens it.
+    pub(crate) fn psql(&self) -> String {
+        self.private.as_ref().map_or_else(|| self.database.psql(), Postmaster::psql)
+    }
 }
 
 /// Takes the database that is configured; only if none is, starts a private one. Nothing, and nothing that was begun goes on,
@@ -36,7 +49,7 @@ pub(crate) async fn locate(
         maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
     let replica = record.read_database_url.as_ref();
     let replica = replica.map(|url| from_url("READ_DATABASE_URL", url)).transpose()?;
-    let located = |database: Database, psql: String, private| {
+    let located = |database: Database, private| {
         let (database, replica) = match record.database_pooler {
             Pooler::None => (database, replica),
             Pooler::Transaction => (database.behind_pooler(), replica.map(Database::behind_pooler)),
@@ -46,7 +59,7 @@ pub(crate) async fn locate(
             !maintenance.is_pooled(),
             "the database is behind a pooler; MAINTENANCE_DATABASE_URL must name the server itself"
         );
-        Ok(Some(Located { database, maintenance, replica, psql, private }))
+        Ok(Some(Located { database, maintenance, replica, private }))
     };
 
     let named = match &record.database_url {
@@ -54,8 +67,7 @@ pub(crate) async fn locate(
         None => from_libpq_variables()?,
     };
     if let Some(database) = named {
-        let psql = database.psql();
-        return located(database, psql, None);
+        return located(database, None);
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
     let database = Database::from_parts(
@@ -65,7 +77,7 @@ pub(crate) async fn locate(
         None,
         Some(postmaster.database()),
     );
-    located(database, postmaster.psql(), Some(postmaster))
+    located(database, Some(postmaster))
 }
 
 /// The private PostgreSQL, ready; nothing if a stop is requested before it is.

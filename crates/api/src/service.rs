@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
-use storage::{Store, Upkeep};
+use storage::{Database, Schema, Store, Upkeep};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -58,8 +58,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
 
-    let Some(located) = database::locate(&settings, &mut shutdown).await? else { return Ok(()) };
-    let served = serve_from(&settings, &located, model, &document, server, keyring, shutdown).await;
+    let Some(mut located) = database::locate(&settings, &mut shutdown).await? else {
+        return Ok(());
+    };
+    let served =
+        serve_from(&settings, &mut located, model, &document, server, keyring, shutdown).await;
     let stopped = stop_private(located).await;
     served.and(stopped)
 }
@@ -70,8 +73,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 ///
 /// Fails if the database cannot be used, a migration fails, or a signal asks for a stop before it is done.
 pub async fn migrate(settings: Settings) -> anyhow::Result<()> {
-    once(&settings, async |located, upkeep| prepare(located, &store_in(located)?, upkeep).await)
-        .await
+    once(&settings, async |_upkeep| Ok(())).await
 }
 
 /// Does once what the service does now and again, for a record that is served by those who may not.
@@ -80,24 +82,21 @@ pub async fn migrate(settings: Settings) -> anyhow::Result<()> {
 ///
 /// Fails if the database cannot be used, something is not done, or a signal asks for a stop before it is done.
 pub async fn keep_up(settings: Settings) -> anyhow::Result<()> {
-    once(&settings, async |located, upkeep| {
-        prepare(located, &store_in(located)?, upkeep).await?;
-        upkeep::all(upkeep).await.context("the record was not kept up")
-    })
-    .await
+    once(&settings, async |upkeep| upkeep::all(upkeep).await.context("the record was not kept up"))
+        .await
 }
 
-/// Does something to the record, and fails if that is not done to its end: whoever asked for it counts on it. What is
-/// interrupted is rolled back.
+/// Does something to the record once it is prepared, and fails if that is not done to its end: whoever asked for it counts on
+/// it. What is interrupted is rolled back.
 async fn once(
     settings: &Settings,
-    work: impl AsyncFnOnce(&Located, &Upkeep) -> anyhow::Result<()>,
+    work: impl AsyncFnOnce(&Upkeep) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut shutdown = Shutdown::listen()?;
-    let Some(located) = database::locate(settings, &mut shutdown).await? else {
+    let Some(mut located) = database::locate(settings, &mut shutdown).await? else {
         bail!("this was called off before it was begun");
     };
-    let done = async { work(&located, &upkeep_of(settings, &located)?).await };
+    let done = async { work(&prepare(settings, &mut located).await?.1).await };
     let done = match shutdown.or(done).await {
         Ok(done) => done,
         Err(signal) => Err(anyhow!("{signal}: this was called off before it was done")),
@@ -139,51 +138,45 @@ fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encryption>> {
     Encryption::load(files).context("cannot answer by HTTPS").map(Some)
 }
 
-/// Makes sure that the database can be reached and has the schema of this program.
-async fn prepare(located: &Located, store: &Store, upkeep: &Upkeep) -> anyhow::Result<()> {
-    let Located { database, maintenance, .. } = located;
-    store
+/// Makes sure that the database can be reached, finds the record in it, and brings its tables up to date.
+async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<(Store, Upkeep)> {
+    let cannot = |database: &Database| format!("the database cannot be used ({database})");
+    Store::new(located.database.clone())?
         .wait_until_reachable()
         .await
-        .with_context(|| format!("the database cannot be used ({database})"))?;
-    let applied = upkeep
-        .migrate()
-        .await
-        .with_context(|| format!("the database cannot be used ({maintenance})"))?;
+        .with_context(|| cannot(&located.database))?;
+    let schema = Schema::find(&located.maintenance).await;
+    located.settle_in(&schema.with_context(|| cannot(&located.maintenance))?);
+    let (store, upkeep) = (store_in(located)?, upkeep_of(settings, located)?);
+    let applied = upkeep.migrate().await.with_context(|| cannot(&located.maintenance))?;
     for migration in &applied {
         info!("applied migration {migration}");
     }
     if applied.is_empty() {
         info!("the schema is up to date");
     }
-    store
-        .probe()?
-        .look()
-        .await
-        .with_context(|| format!("the database cannot be used ({database})"))?;
-    upkeep::first(upkeep).await;
-    Ok(())
+    store.probe()?.look().await.with_context(|| cannot(&located.database))?;
+    upkeep::first(&upkeep).await;
+    Ok((store, upkeep))
 }
 
 async fn serve_from(
     settings: &Settings,
-    located: &Located,
+    located: &mut Located,
     model: Arc<Model>,
     document: &Document,
     mut server: Server,
     keyring: Option<Arc<Keyring>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let store = store_in(located)?;
-    let upkeep = upkeep_of(settings, located)?;
-    tokio::select! {
-        prepared = prepare(located, &store, &upkeep) => prepared?,
+    let (store, upkeep) = tokio::select! {
+        prepared = prepare(settings, located) => prepared?,
         // Another process may be migrating for minutes. What is interrupted here is rolled back.
         signal = shutdown.requested() => {
             info!("{signal}: stopping before anything was served");
             return Ok(());
         }
-    }
+    };
     role::look(settings, &store).await;
     let writer = store.writer()?;
     let spool = open_spool(settings).await?;
@@ -220,7 +213,7 @@ async fn serve_from(
     );
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
-    info!("{}", located.psql);
+    info!("{}", located.psql());
     let url = server.url()?;
     info!("listening on {url}; Swagger UI is at {url}/docs");
 

@@ -9,7 +9,7 @@ use tokio_postgres::config::{Host, SslMode};
 use crate::connector::Connector;
 use crate::refusal::{self, is_socket};
 use crate::tls::Mode;
-use crate::{Cause, Error, TlsParameters, address};
+use crate::{Cause, Error, Schema, TlsParameters, address};
 
 /// Where the database is and who connects to it. Its `Display` and `Debug` leave the password out.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Database {
     /// What was said of TLS.
     tls: TlsParameters,
     pooled: bool,
+    /// The schema of the record, once it is found.
+    pub(crate) schema: Option<Schema>,
 }
 
 impl Database {
@@ -139,6 +141,7 @@ impl Database {
             ("sslrootcert", self.tls.root_certificate.clone()),
             ("sslcert", self.tls.certificate.clone()),
             ("sslkey", self.tls.key.clone()),
+            ("options", self.hidden_path()),
         ];
         let pairs = pairs.into_iter().filter_map(|(name, value)| {
             let value = value?.replace('\\', r"\\").replace('\'', r"\'").replace(' ', r"\ ");
@@ -152,7 +155,7 @@ impl Database {
         config.ssl_mode(SslMode::Disable);
         let connector = Connector::default();
         let tls = TlsParameters::default();
-        Self { config, connector, verified: None, tls, pooled: false }.completed()
+        Self { config, connector, verified: None, tls, pooled: false, schema: None }.completed()
     }
 
     /// Fills in libpq's defaults, which tokio-postgres does not know: the host; the name is that of the user. A host that is
@@ -209,6 +212,9 @@ impl fmt::Display for Database {
         }
         if let Some(user) = self.config.get_user() {
             write!(f, " user {user}")?;
+        }
+        if let Some(schema) = self.schema.as_ref().filter(|schema| schema.name != "public") {
+            write!(f, " schema {}", schema.name)?;
         }
         if let Some(mode) = self.verified {
             write!(f, " sslmode {mode}")?;

@@ -41,6 +41,13 @@ pub enum Error {
         misfits: String,
     },
 
+    /// It is not clear which schema holds the record, or there is none that could.
+    #[error("it is not clear where the record is to be: {reason}")]
+    NoSchema {
+        /// What was found, and what to do.
+        reason: String,
+    },
+
     /// The database took a batch without an error, but wrote fewer rows than were sent. Nothing of it was committed.
     #[error(
         "the database leaves out rows that it is sent, so nothing of their batch was committed; look for triggers and rules on its tables"

@@ -7,9 +7,10 @@ use deadpool_postgres::{Object, Pool};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
+use crate::fitness::Fitness;
 use crate::left_out::LeftOut;
 use crate::statements::Statements;
-use crate::{Database, Error, deadlines, fitness, session, tables};
+use crate::{Database, Error, deadlines, session, tables};
 
 /// For how long tables that were found fit are not looked at again: nobody changes them but now and then.
 const TABLES_LAST: Duration = Duration::from_secs(10);
@@ -20,8 +21,7 @@ const TABLES_LAST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Probe {
     connection: Pool,
-    /// Whether sessions are told how to commit, which they are not behind a pooler.
-    told: bool,
+    fitness: Fitness,
     statements: Arc<Statements>,
     left_out: Arc<LeftOut>,
     /// When the tables were found fit.
@@ -34,8 +34,8 @@ impl Probe {
         statements: Arc<Statements>,
         left_out: Arc<LeftOut>,
     ) -> Result<Self, Error> {
-        let (connection, told) = (session::probe(database)?, !database.is_pooled());
-        Ok(Self { connection, told, statements, left_out, tables_fit: Mutex::default() })
+        let (connection, fitness) = (session::probe(database)?, Fitness::of(database));
+        Ok(Self { connection, fitness, statements, left_out, tables_fit: Mutex::default() })
     }
 
     /// Checks that the database answers and may keep the record: commits last, the schema is there, this program may write
@@ -52,7 +52,7 @@ impl Probe {
             let got = self.connection.get().await;
             let session = session.insert(got.map_err(|error| Error::Unreachable(error.into()))?);
             self.look_at_tables(session).await?;
-            fitness::check(session, self.told).await
+            self.fitness.check(session).await
         };
         let found = timeout(deadlines::CONNECT, look)
             .await

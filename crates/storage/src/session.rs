@@ -8,7 +8,8 @@ use deadpool_postgres::{
 use tokio::time::timeout;
 use tokio_postgres::Config;
 
-use crate::{Cause, Database, Error, deadlines, fitness, tables};
+use crate::fitness::Fitness;
+use crate::{Cause, Database, Error, deadlines, tables};
 
 /// The settings that every session is given, as those of a role or a database could keep sessions from working, change the
 /// meaning of a statement or the form of a value, or hide the good plan of a statement. The settings of a session win.
@@ -64,7 +65,9 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
             statement.as_millis(),
             lock.as_millis(),
         );
-        let own: String = OWN_SETTINGS.iter().map(|setting| format!(" -c {setting}")).collect();
+        let own =
+            OWN_SETTINGS.iter().map(|setting| (*setting).to_owned()).chain(database.search_path());
+        let own: String = own.map(|setting| format!(" -c {setting}")).collect();
         config.options(format!("{options}{own}").trim_start());
     }
     if config.get_application_name().is_none() {
@@ -144,13 +147,14 @@ const KEEP_MEMORY: &str = "select length(repeat(' ', 1 << 20))";
 
 /// Up to `size` sessions for writing, made when they are needed, each in a database that is fit for it.
 pub(crate) fn writers(database: &Database, size: usize) -> Result<Pool, Error> {
-    let told = !database.is_pooled();
+    let (told, fitness) = (!database.is_pooled(), Fitness::of(database));
     let fit = Hook::async_fn(move |session, _metrics| {
+        let fitness = fitness.clone();
         Box::pin(async move {
             // Sent together, in this order: one round trip.
             let set = session.batch_execute(if told { WRITABLE } else { "" });
             let keep = session.batch_execute(KEEP_MEMORY);
-            let (fit, fit_tables) = (fitness::check(session, told), tables::check(session));
+            let (fit, fit_tables) = (fitness.check(session), tables::check(session));
             let (set, fit, tables, kept) = tokio::join!(biased; set, fit, fit_tables, keep);
             fit.and(tables).map_err(to_hook_error)?;
             set.and(kept).map_err(HookError::Backend)

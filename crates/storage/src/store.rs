@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::Causes;
 use tokio::time::{Instant, sleep};
 
+use crate::fitness::Fitness;
 use crate::left_out::LeftOut;
 use crate::readers::Readers;
 use crate::statements::Statements;
@@ -87,7 +88,8 @@ impl Store {
         let connections = session::writers(&self.database, WRITERS)?;
         let copies = !self.database.is_pooled();
         let (statements, left_out) = (Arc::clone(&self.statements), Arc::clone(&self.left_out));
-        Ok(Writer::new(connections, statements, copies, left_out))
+        let fitness = Fitness::of(&self.database);
+        Ok(Writer::new(connections, statements, copies, fitness, left_out))
     }
 
     /// Waits until the database can be reached, at most [`deadlines::START`].

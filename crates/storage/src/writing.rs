@@ -9,10 +9,11 @@ use tokio::time::timeout;
 use crate::claims::{Claim, Claims, Kept};
 use crate::columns::Columns;
 use crate::copying::{WORTHWHILE, copy};
+use crate::fitness::Fitness;
 use crate::left_out::{LeftOut, of_write};
 use crate::statement::Statement;
 use crate::statements::Statements;
-use crate::{Error, deadlines, fitness};
+use crate::{Error, deadlines};
 
 /// A writer of records, of two batches at a time at most. It makes a connection when it is needed, and another when one is
 /// lost.
@@ -22,6 +23,7 @@ pub struct Writer {
     statements: Arc<Statements>,
     /// Whether large batches can be copied, which takes several statements.
     copies: bool,
+    fitness: Fitness,
     left_out: Arc<LeftOut>,
 }
 
@@ -30,9 +32,10 @@ impl Writer {
         connections: Pool,
         statements: Arc<Statements>,
         copies: bool,
+        fitness: Fitness,
         left_out: Arc<LeftOut>,
     ) -> Self {
-        Self { connections, statements, copies, left_out }
+        Self { connections, statements, copies, fitness, left_out }
     }
 
     /// Writes the records, all of one model version, into both tables: all of them or none.
@@ -129,7 +132,7 @@ impl Writer {
         let action = "look at the record";
         timeout(deadlines::CONNECT, async {
             let connection = self.connection().await?;
-            let fit = fitness::check(&connection, self.copies).await;
+            let fit = self.fitness.check(&connection).await;
             if fit.is_err() {
                 drop(Object::take(connection));
             }
