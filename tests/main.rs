@@ -36,6 +36,7 @@ mod recording;
 mod replica;
 mod roles;
 mod schema;
+mod searches;
 mod security;
 mod settings_of_the_database;
 mod shutdown;

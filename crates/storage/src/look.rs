@@ -51,8 +51,8 @@ impl Store {
     ///
     /// Fails if the database is away or takes longer than [`deadlines::READ`](crate::deadlines::READ).
     pub async fn look(&self) -> Result<Look, Error> {
-        let strays = self.read_primary(&Question::Strays).await?;
-        let rows = self.read_primary(&Question::Look).await?;
+        let strays = self.read_primary(&Question::Strays).await?.rows;
+        let rows = self.read_primary(&Question::Look).await?.rows;
         let number = |rows: &[Row], place| {
             rows.first().map_or(0, |row| row.get::<_, i64>(place).unsigned_abs())
         };

@@ -9,7 +9,7 @@ use tokio_postgres::Error;
 use uuid::Uuid;
 
 use crate::listing::{Listed, listing};
-use crate::statement::Statement;
+use crate::part_statements::PartStatements;
 use crate::statements::Statements;
 
 /// One partition of each of the three tables, which are named after the table and with one suffix.
@@ -19,10 +19,7 @@ pub(crate) struct Part {
     pub(crate) from: Uuid,
     /// The smallest id beyond it.
     pub(crate) to: Uuid,
-    /// One record of it, by `id`.
-    pub(crate) record: Statement,
-    /// A page of its records.
-    pub(crate) page: Statement,
+    pub(crate) statements: PartStatements,
 }
 
 impl Part {
@@ -58,8 +55,7 @@ impl Parts {
                 is_ours = false;
                 continue;
             };
-            let (record, page) = statements.of_part(&suffix);
-            let part = Part { from, to, record, page };
+            let part = Part { from, to, statements: statements.of_part(&suffix) };
             if is_default {
                 found.default = Some(part);
             } else {

@@ -7,8 +7,8 @@ use deadpool_postgres::{Object, Pool};
 use domain::Causes;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::Row;
 
+use crate::paging::Found;
 use crate::parts::{Known, Parts};
 use crate::reading::Question;
 use crate::statements::Statements;
@@ -52,11 +52,12 @@ impl Readers {
         held: &mut Option<Object>,
         statements: &Statements,
         question: &Question<'_>,
-    ) -> Result<Vec<Row>, Error> {
+        until: Instant,
+    ) -> Result<Found, Error> {
         // It is never closed.
         let _turn = if question.searches() { self.searches.acquire().await.ok() } else { None };
         let session = held.insert(self.session().await?);
-        let rows = self.ask(session, statements, question).await;
+        let rows = self.ask(session, statements, question, until).await;
         rows.map_err(Error::query(question.action()))
     }
 
@@ -65,10 +66,11 @@ impl Readers {
         session: &Object,
         statements: &Statements,
         question: &Question<'_>,
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        until: Instant,
+    ) -> Result<Found, tokio_postgres::Error> {
         for _ in 0..LOOKS {
             let parts = self.parts(session, statements).await?;
-            match question.ask(session, statements, Some(&parts)).await {
+            match question.ask(session, statements, Some(&parts), until).await {
                 Ok(Some(rows)) => return Ok(rows),
                 Ok(None) => {}
                 // A partition has been dropped, or this user may not read it but through the whole.
@@ -77,7 +79,7 @@ impl Readers {
             }
             self.known.set(None);
         }
-        Ok(question.ask(session, statements, None).await?.unwrap_or_default())
+        Ok(question.ask(session, statements, None, until).await?.unwrap_or_default())
     }
 
     async fn parts(
@@ -106,7 +108,7 @@ impl Readers {
 
 impl Store {
     /// Asks where it is best.
-    pub(crate) async fn read(&self, question: &Question<'_>) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn read(&self, question: &Question<'_>) -> Result<Found, Error> {
         if let Some(replica) = self.replica.as_deref()
             && !replica.rests()
         {
@@ -127,7 +129,7 @@ impl Store {
     }
 
     /// Asks the primary.
-    pub(crate) async fn read_primary(&self, question: &Question<'_>) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn read_primary(&self, question: &Question<'_>) -> Result<Found, Error> {
         self.read_on(&self.readers, deadlines::READ, question).await
     }
 
@@ -136,10 +138,12 @@ impl Store {
         readers: &Readers,
         deadline: Duration,
         question: &Question<'_>,
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Found, Error> {
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut session = None;
-        let rows = timeout(deadline, readers.answer(&mut session, &self.statements, question))
+        let until = Instant::now() + deadline * 2 / 3;
+        let answer = readers.answer(&mut session, &self.statements, question, until);
+        let rows = timeout(deadline, answer)
             .await
             .unwrap_or(Err(Error::TimedOut { action: question.action() }));
 

@@ -82,19 +82,29 @@ pub(crate) fn configure(database: &Database, statement: Duration, lock: Duration
     config
 }
 
+/// Has plans go by the primary key, for those who read, also where a table was empty or had no statistics when its session
+/// planned.
+const BY_INDEX: &str = " -c enable_seqscan=off -c enable_bitmapscan=off";
+
 /// Up to `size` sessions for reading a replica, which write nothing wherever the address may lead.
 pub(crate) fn readers_of_replica(database: &Database, size: usize) -> Result<Pool, Error> {
-    let mut config = configure(database, deadlines::READ, deadlines::READ);
-    if let Some(options) = config.get_options().filter(|_| !database.is_pooled()) {
-        let options = format!("{options} -c default_transaction_read_only=on");
-        config.options(options);
-    }
-    finish(pool_of(database, config, size).pre_recycle(answers()))
+    let also = format!("{BY_INDEX} -c default_transaction_read_only=on");
+    readers_told(database, size, &also)
 }
 
 /// Up to `size` sessions for reading, made when they are needed.
 pub(crate) fn readers(database: &Database, size: usize) -> Result<Pool, Error> {
-    finish(pool(database, size, deadlines::READ).pre_recycle(answers()))
+    readers_told(database, size, BY_INDEX)
+}
+
+/// Sessions for reading that are told this too, unless they are behind a pooler.
+fn readers_told(database: &Database, size: usize, also: &str) -> Result<Pool, Error> {
+    let mut config = configure(database, deadlines::READ, deadlines::READ);
+    if let Some(options) = config.get_options().filter(|_| !database.is_pooled()) {
+        let options = format!("{options}{also}");
+        config.options(options);
+    }
+    finish(pool_of(database, config, size).pre_recycle(answers()))
 }
 
 /// One session at a time for the upkeep: it may take long, and waits only a moment for a lock, because whoever wants to read

@@ -6,7 +6,8 @@ use tokio_postgres::types::Type;
 use crate::claims::Claims;
 use crate::columns::Columns;
 use crate::left_out::or_fail;
-use crate::reading::Bounds;
+use crate::paging::Bounds;
+use crate::part_statements::PartStatements;
 use crate::statement::Statement;
 
 /// The SQL of the operations on the record as a whole; those on one partition of it are composed by the same functions.
@@ -50,8 +51,8 @@ impl Statements {
             write_once: write_once(""),
             rewrite_once: write_once(IF_MISSING),
             answers: Statement::new(ANSWERS, vec![Type::TEXT_ARRAY, Type::TEXT_ARRAY], !pooled),
-            record: record(LOG, pooled),
-            page: page(LOG, pooled),
+            record: record(pooled),
+            page: page(pooled),
             copy_inputs: format!(
                 "copy raw_data (id, \"timestamp\", {}) from stdin (format binary)",
                 feature_columns()
@@ -70,14 +71,13 @@ impl Statements {
         [write, rewrite, write_once, rewrite_once, answers, record, page]
     }
 
-    /// One record of the partition with this suffix, by `id`, and a page of them.
-    pub(crate) fn of_part(&self, suffix: &str) -> (Statement, Statement) {
-        let log = log_of_part(suffix);
-        (record(&log, self.pooled), page(&log, self.pooled))
+    /// Those of the partition with this suffix.
+    pub(crate) fn of_part(&self, suffix: &str) -> PartStatements {
+        PartStatements::compose(suffix, !self.pooled)
     }
 }
 
-fn feature_columns() -> String {
+pub(crate) fn feature_columns() -> String {
     FEATURES.map(|feature| feature.name).join(", ")
 }
 
@@ -192,42 +192,24 @@ fn write_once(on_conflict: &str, pooled: bool) -> String {
     )
 }
 
-/// Input and prediction side by side.
-const LOG: &str = "prediction_log";
-
 /// The columns in the order in which a row is read back.
-fn log_columns() -> String {
+pub(crate) fn log_columns() -> String {
     format!(
         "id, \"timestamp\", {}, {CLASS_FIELD}, probabilities, model_version, truth",
         feature_columns()
     )
 }
 
-/// The same of one partition.
-///
-/// The view would do as well, but PostgreSQL locks every partition of each table for a statement that was prepared without
-/// knowing the id: with thirty of them it takes twice as long.
-fn log_of_part(suffix: &str) -> String {
-    format!(
-        "(select prediction.id, prediction.\"timestamp\", {}, prediction.{CLASS_FIELD}, probabilities,
-                 probabilities[prediction.{CLASS_FIELD} + 1] as confidence, model_version, truth.{CLASS_FIELD} as truth
-          from prediction{suffix} as prediction
-          join raw_data{suffix} as raw_data using (id)
-          left join truth{suffix} as truth using (id)) as log",
-        feature_columns()
-    )
-}
-
-fn record(log: &str, pooled: bool) -> Statement {
-    let text = format!("select {} from {log} where id = $1", log_columns());
+fn record(pooled: bool) -> Statement {
+    let text = format!("select {} from prediction_log where id = $1", log_columns());
     Statement::new(text, vec![Type::UUID], !pooled)
 }
 
 /// Ids are compared with bounds that are always there, so that even a generic plan walks the index; the other
 /// filters may be null.
-fn page(log: &str, pooled: bool) -> Statement {
+fn page(pooled: bool) -> Statement {
     let text = format!(
-        "select {} from {log}
+        "select {} from prediction_log
          where id >= $1 and id < $2
            and ($3::timestamptz is null or \"timestamp\" >= $3)
            and ($4::timestamptz is null or \"timestamp\" < $4)
