@@ -1,7 +1,9 @@
 //! The record is cut into partitions by time: made ahead, dropped when they are old enough, and otherwise not noticed.
 
+mod backlog;
 mod clocks;
 mod retention;
+mod steps;
 mod upgrade;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,6 +1,7 @@
 //! The alert rules: each figure and each label that they name is served.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -89,7 +90,12 @@ async fn every_figure_of_the_rules_is_served() {
         made.extend(rule["record"].as_str().map(ToOwned::to_owned));
     }
     let (database, spool) = (TestDatabase::create().await, TempDir::new().unwrap());
-    let service = Service::start_with(&database, [("SPOOL_DIR", spool.path())]).await;
+    // The record is looked at when the service starts.
+    let earlier = Service::start(&database).await;
+    earlier.predict(&flower()).await;
+    earlier.stop().await;
+    let variables = [("SPOOL_DIR", spool.path().as_os_str()), ("RETAIN_DAYS", OsStr::new("30"))];
+    let service = Service::start_with(&database, variables).await;
     service.predict(&flower()).await;
     let scrape = Scrape::whole(&service).await;
 

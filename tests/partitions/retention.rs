@@ -24,7 +24,7 @@ async fn aged(days: i64) -> (TestDatabase, Client, [Uuid; 2]) {
         );
         sql.batch_execute(&anew).await.unwrap();
     }
-    let old = insert(&sql, Utc::now() - TimeDelta::days(days + 5)).await;
+    let old = insert(&sql, Utc::now() - TimeDelta::hours(24 * days + 12)).await;
     sql.execute("insert into truth values ($1, 1)", &[&old]).await.unwrap();
     // No partition takes it until the service makes the one that is missing.
     let young = insert(&sql, Utc::now() - TimeDelta::days(days - 1)).await;
@@ -107,4 +107,49 @@ async fn predictions_do_not_wait_for_a_partition_that_somebody_reads() {
         count(&sql, &there).await == 0
     })
     .await;
+}
+
+/// How many rows each table has that are older than this many hours.
+async fn older(sql: &Client, hours: i32) -> Vec<i64> {
+    let mut found = Vec::new();
+    for table in ["raw_data", "prediction"] {
+        let older = format!(
+            "select count(*) from {table} where \"timestamp\" < now() - interval '{hours} hours'"
+        );
+        found.push(count(sql, &older).await);
+    }
+    found
+}
+
+/// As when it is introduced, or lowered: the partitions that are there span more time than the rule says.
+#[tokio::test]
+async fn retention_keeps_its_word_in_partitions_of_another_length() {
+    for before in [None, Some("3650"), Some("60")] {
+        let database = TestDatabase::create().await;
+        let days = before.map(|days| ("RETAIN_DAYS", days));
+        let service = Service::start_with(&database, days).await;
+        service.predict(&flower()).await;
+        service.stop().await;
+        let sql = database.connect().await;
+        let now = Utc::now();
+        // More of them than are deleted at once, and one that has a truth.
+        for hours in [30 * 24, 72, 49, 47, 25, 1] {
+            let id = insert(&sql, now - TimeDelta::hours(hours)).await;
+            sql.execute("insert into truth values ($1, 1)", &[&id]).await.unwrap();
+        }
+        let many = "with time as (select number, now() - interval '60 hours' + number * interval '1 ms' as at
+                                  from generate_series(1, 12000) as number),
+                    row as materialized (select (lpad(to_hex((extract(epoch from at) * 1000)::int8), 12, '0') || '70008000'
+                                                 || lpad(to_hex(number), 12, '0'))::uuid as id, at from time),
+                    output as (insert into prediction select id, at, 0, '{1,0,0}', 'before' from row)
+                    insert into raw_data select id, at, 3.5, 5.1, 0.2, 1.4 from row";
+        sql.batch_execute(many).await.unwrap();
+        assert_eq!(older(&sql, 48).await, [12_003; 2]);
+        let mut service = Service::start_with(&database, [("RETAIN_DAYS", "1")]).await;
+        service.log().wait_for("deleted old rows").await;
+        // A day, and one more, as long as a partition spans.
+        assert_eq!(older(&sql, 48).await, [0; 2], "{before:?}");
+        assert_eq!(count(&sql, "select count(*) from truth").await, 3);
+        assert_eq!(paged(&service, 100).await.len(), 4, "{before:?}");
+    }
 }

@@ -15,6 +15,7 @@ mod recording;
 mod requests;
 mod spooled;
 mod tasks;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use storage::Connections;
 use crate::contract::Contract;
 use crate::server::Shown;
 use crate::tasks::Restarts;
+use crate::upkeep::LastPass;
 
 pub(crate) use record::RecordLooks;
 pub(crate) use recording::Recording;
@@ -51,6 +53,8 @@ pub(crate) struct Sources {
     /// The pools of connections by their names.
     pub(crate) pools: Vec<(&'static str, Connections)>,
     pub(crate) record: Arc<RecordLooks>,
+    /// When the record was last kept up.
+    pub(crate) kept_up: Arc<LastPass>,
     /// What clients are shown, if connections are encrypted.
     pub(crate) certificate: Option<Shown>,
     /// The keys, if callers need one.
@@ -83,6 +87,7 @@ impl Metrics {
         }
         registry.register_collector(Box::new(connections::Pools::new(pools)));
         registry.register_collector(Box::new(record));
+        registry.register_collector(Box::new(upkeep::Upkeep::new(sources.kept_up)));
         if let Some(shown) = sources.certificate {
             registry.register_collector(Box::new(certificate::Certificate::new(shown)));
         }

@@ -54,7 +54,9 @@ impl Readiness {
         found.map_err(|error| {
             let detail = match &*error {
                 // Those are our own words, and somebody has to mend it.
-                Error::Unfit { .. } | Error::LeftOut => format!("{UNREADY}: {error}"),
+                Error::Unfit { .. } | Error::LeftOut | Error::ClocksApart { .. } => {
+                    format!("{UNREADY}: {error}")
+                }
                 _ => UNREADY.to_owned(),
             };
             Problem::unavailable(&detail).because(error)

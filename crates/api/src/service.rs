@@ -29,7 +29,8 @@ use crate::shutdown::Shutdown;
 use crate::strict::Room;
 use crate::tasks::Tasks;
 use crate::turns::Turns;
-use crate::{Document, Settings, clock, exposure, keys, reaping, role, upkeep};
+use crate::upkeep::{self, LastPass};
+use crate::{Document, Settings, clock, exposure, keys, reaping, role};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -96,7 +97,7 @@ async fn once(
     let Some(mut located) = database::locate(settings, &mut shutdown).await? else {
         bail!("this was called off before it was begun");
     };
-    let done = async { work(&prepare(settings, &mut located).await?.1).await };
+    let done = async { work(&prepare(settings, &mut located).await?.upkeep).await };
     let done = match shutdown.or(done).await {
         Ok(done) => done,
         Err(signal) => Err(anyhow!("{signal}: this was called off before it was done")),
@@ -138,8 +139,15 @@ fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encryption>> {
     Encryption::load(files).context("cannot answer by HTTPS").map(Some)
 }
 
+/// The record, found in a database that can be reached, with tables that are up to date.
+struct Prepared {
+    store: Store,
+    upkeep: Upkeep,
+    kept_up: Arc<LastPass>,
+}
+
 /// Makes sure that the database can be reached, finds the record in it, and brings its tables up to date.
-async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<(Store, Upkeep)> {
+async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<Prepared> {
     let cannot = |database: &Database| format!("the database cannot be used ({database})");
     Store::new(located.database.clone())?
         .wait_until_reachable()
@@ -156,8 +164,8 @@ async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<(
         info!("the schema is up to date");
     }
     store.probe()?.look().await.with_context(|| cannot(&located.database))?;
-    upkeep::first(&upkeep).await;
-    Ok((store, upkeep))
+    let kept_up = upkeep::first(&upkeep).await;
+    Ok(Prepared { store, upkeep, kept_up })
 }
 
 async fn serve_from(
@@ -169,7 +177,7 @@ async fn serve_from(
     keyring: Option<Arc<Keyring>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let (store, upkeep) = tokio::select! {
+    let Prepared { store, upkeep, kept_up } = tokio::select! {
         prepared = prepare(settings, located) => prepared?,
         // Another process may be migrating for minutes. What is interrupted here is rolled back.
         signal = shutdown.requested() => {
@@ -185,10 +193,11 @@ async fn serve_from(
     let observer = Arc::clone(&recording);
     let (recorder, mut writing) =
         Recorder::start(Arc::clone(&model), writer, spool.clone(), Limits::default(), observer);
-    let looks = Arc::new(RecordLooks::of(store.clone()));
+    let looks = Arc::new(RecordLooks::of(store.clone(), settings.record.retain_days));
     let mut tasks = Tasks::default();
     server.renew_certificate(&mut tasks);
-    tasks.spawn("upkeep", move || upkeep::keep_on(upkeep.clone()));
+    let known = Arc::clone(&kept_up);
+    tasks.spawn("upkeep", move || upkeep::keep_on(upkeep.clone(), Arc::clone(&known)));
     let looking = Arc::clone(&looks);
     tasks.spawn("record", move || Arc::clone(&looking).watch());
     let readiness = Arc::new(Readiness::fit());
@@ -206,6 +215,7 @@ async fn serve_from(
             spool: spool.clone(),
             pools,
             record: looks,
+            kept_up,
             certificate: server.certificate(),
             keyring: keyring.clone(),
             restarts: tasks.restarts(),

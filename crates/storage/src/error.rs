@@ -79,9 +79,10 @@ pub enum Error {
     #[error("failed to migrate the schema")]
     Migration(#[source] Cause),
 
-    /// The clocks of this machine and of the database's are far apart, so it is not known what is old, or what comes next.
+    /// The clocks of this machine and of the database's are far apart, so it is not known what is old, what comes next, or when a
+    /// prediction was made.
     #[error(
-        "the time is {ours} here but {theirs} at the database, so no partition is made or dropped until the clock that is wrong is set"
+        "the time is {ours} here but {theirs} at the database; set the clock that is wrong: until then no partition is made or dropped, and this service is not ready"
     )]
     ClocksApart {
         /// This machine's time.
@@ -143,6 +144,11 @@ impl Error {
         source.sql_state()
     }
 
+    /// Whether the connection is gone, so that nothing else can be done over it.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Query { source, .. } if source.is_lost_connection())
+    }
+
     /// Whether something was sent that may have been committed or not.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
@@ -153,8 +159,7 @@ impl Error {
     pub(crate) fn of_sent_write(self) -> Self {
         let in_doubt = match &self {
             Self::TimedOut { .. } => true,
-            Self::Query { source, .. } => source.is_lost_connection(),
-            _ => false,
+            other => other.is_lost_connection(),
         };
         if in_doubt { Self::InDoubt(Box::new(self)) } else { self }
     }

@@ -12,6 +12,7 @@ use tokio_postgres::types::Type;
 
 use crate::Error;
 use crate::partitions::TABLES;
+use crate::parts::first_id_at;
 
 /// How many times as long as a piece took nothing else is removed: so the slowest hundredth of the predictions, of any
 /// minute, has other reasons.
@@ -60,6 +61,34 @@ pub(crate) async fn remove_a_piece(session: &Object) -> Result<Option<Duration>,
     let started = Instant::now();
     session.batch_execute(piece.get(0)).await.map_err(refused)?;
     Ok((pieces.len() > 1).then(|| started.elapsed() * REST))
+}
+
+/// Deletes what is older from the partition with this suffix, some rows at a time, which nobody waits for.
+pub(crate) async fn delete_overdue(
+    session: &Object,
+    suffix: &str,
+    before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let delete = format!(
+        "with old as materialized (
+             (select id from prediction{suffix} where id < $1 and \"timestamp\" < $2 order by id limit 5000)
+             union (select id from raw_data{suffix} where id < $1 and \"timestamp\" < $2 order by id limit 5000)
+         ), ids as materialized (select array_agg(id) as old from old),
+         outputs as (delete from prediction{suffix} where id = any ((select old from ids)::uuid[])),
+         inputs as (delete from raw_data{suffix} where id = any ((select old from ids)::uuid[])),
+         labels as (delete from truth{suffix} where id = any ((select old from ids)::uuid[]))
+         select count(*) from old"
+    );
+    let bounds = [(&first_id_at(before) as _, Type::UUID), (&before as _, Type::TIMESTAMPTZ)];
+    let mut deleted = 0;
+    loop {
+        let row = session.query_typed_one(&delete, &bounds).await;
+        let some: i64 = row.map_err(Error::query("delete old rows of a partition"))?.get(0);
+        if some == 0 {
+            return Ok(deleted);
+        }
+        deleted += some.unsigned_abs();
+    }
 }
 
 /// Deletes what is older from the default partition, where there should be nothing.

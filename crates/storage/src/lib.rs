@@ -3,6 +3,7 @@
 mod address;
 mod cause;
 mod claims;
+mod clocks;
 mod columns;
 mod connector;
 mod copying;
@@ -54,5 +55,5 @@ pub use role::Role;
 pub use schema::Schema;
 pub use store::Store;
 pub use tls::TlsParameters;
-pub use upkeep::{Done, Rules, TooLong, Upkeep};
+pub use upkeep::{Done, Rules, TooLong, Undone, Upkeep};
 pub use writing::Writer;

@@ -21,6 +21,8 @@ pub struct Look {
     pub strays: u64,
     /// Until when there are partitions without a gap from now on; nothing if there is none at all.
     pub covered_until: Option<DateTime<Utc>>,
+    /// When the oldest prediction was made; nothing if there is none.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// A partitioned table is as large as its partitions. No lock is kept from one to the next: whoever alters a table takes
@@ -42,6 +44,9 @@ pub(crate) const LOOK: &str = "
 pub(crate) const STRAYS: &str =
     "select count(*) from (select from prediction_default limit 100000) as strays";
 
+/// The first by its id, which begins with its time.
+pub(crate) const OLDEST: &str = "select \"timestamp\" from prediction order by id limit 1";
+
 impl Store {
     /// Looks at the record as a whole.
     ///
@@ -53,6 +58,7 @@ impl Store {
     pub async fn look(&self) -> Result<Look, Error> {
         let strays = self.read_primary(&Question::Strays).await?.rows;
         let rows = self.read_primary(&Question::Look).await?.rows;
+        let oldest = self.read_primary(&Question::Oldest).await?.rows;
         let number = |rows: &[Row], place| {
             rows.first().map_or(0, |row| row.get::<_, i64>(place).unsigned_abs())
         };
@@ -62,6 +68,7 @@ impl Store {
             partitions: number(&rows, 1),
             strays: number(&strays, 0),
             covered_until: rows.first().and_then(|row| covered_until(&bounds(row), now)),
+            oldest: oldest.first().and_then(|row| row.try_get(0).ok()),
         })
     }
 }

@@ -3,8 +3,9 @@
 //! It takes locks for some milliseconds, and waits for them a moment only, because whoever wants to read or write waits
 //! behind it.
 
-use chrono::{DateTime, NaiveTime, Utc};
-use deadpool_postgres::Object;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use deadpool_postgres::{Object, Transaction};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -32,7 +33,9 @@ pub(crate) struct Span {
 impl Span {
     /// What follows the table's name in that of the partition.
     pub(crate) fn suffix(&self) -> String {
-        self.from.format("_%Y%m%d").to_string()
+        // Those that somebody else has made may end within a day.
+        let is_midnight = midnight(self.from) == self.from;
+        self.from.format(if is_midnight { "_%Y%m%d" } else { "_%Y%m%d_%H%M%S" }).to_string()
     }
 }
 
@@ -41,49 +44,130 @@ pub(crate) fn midnight(time: DateTime<Utc>) -> DateTime<Utc> {
     time.date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 
+const STRAYS: &str = "select from prediction_default where id >= $1 and id < $2 limit 1";
+
+/// So many rows are moved while everybody waits, and no more; it takes some milliseconds.
+const FEW: u64 = 500;
+
+/// How many times rows that came meanwhile are moved before everybody has to wait for the rest.
+const ROUNDS: usize = 20;
+
+/// The ids of rows that come meanwhile are at most so old, unless they waited somewhere. To look for older ones among all that
+/// were moved takes long.
+const LATE: TimeDelta = TimeDelta::minutes(2);
+
 /// Makes a partition of each table, and moves there what is in the default one and belongs there; says how many predictions
 /// that were.
+///
+/// Many rows take long to be moved. That comes first, while everybody reads them where they were, and writes. Only then are the
+/// tables locked: for the rows that came meanwhile, and to attach the partitions.
 pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error> {
     let refused = Error::query("make a partition");
     let suffix = span.suffix();
-    let transaction = session.transaction().await.map_err(refused)?;
-    // Both are locked anyhow when a partition is attached: the tables so that they can be read and written, the defaults so
-    // that nothing more gets there. The tables come first, as for anybody who alters them.
+    let from = if span.is_first { Uuid::nil() } else { first_id_at(span.from) };
+    let to = first_id_at(span.to);
+    let bounds = [(&from as _, Type::UUID), (&to as _, Type::UUID)];
+    if !session.query_typed(STRAYS, &bounds).await.map_err(refused)?.is_empty() {
+        // Whoever holds the tables for long is met before the work, and not after it.
+        let knock = session.transaction().await.map_err(refused)?;
+        lock(&knock).await.map_err(refused)?;
+        knock.rollback().await.map_err(refused)?;
+    }
+
+    let mut transaction = session.transaction().await.map_err(refused)?;
+    let mut moves = Vec::new();
+    for table in TABLES {
+        // The check tells PostgreSQL, which need not look, that no row is out of place.
+        let create = format!(
+            "create table {table}{suffix} (
+                 like {table} including all excluding identity,
+                 constraint span check (id >= '{from}' and id < '{to}')
+             )"
+        );
+        transaction.batch_execute(&create).await.map_err(refused)?;
+        let columns = transaction.query_typed_one(COLUMNS, &[(&table, Type::TEXT)]).await;
+        let columns: String = columns.map_err(refused)?.get(0);
+        moves.push(format!(
+            "with strays as (delete from {table}_default where id >= $1 and id < $2 returning *)
+             insert into {table}{suffix} ({columns}) overriding system value select {columns} from strays"
+        ));
+    }
+    let (mut moved, mut least) = (0, from);
+    for _ in 0..ROUNDS {
+        let begun = Utc::now();
+        let some = move_rows(&transaction, &moves, least, to).await.map_err(refused)?;
+        moved += some;
+        least = from.max(first_id_at(begun - LATE));
+        if some <= FEW {
+            break;
+        }
+    }
+
+    lock(&transaction).await.map_err(refused)?;
+    let bound = if span.is_first { "minvalue".to_owned() } else { format!("'{from}'") };
+    let attach = TABLES.map(|table| {
+        format!(
+            "alter table {table} attach partition {table}{suffix} for values from ({bound}) to ('{to}');
+             alter table {table}{suffix} drop constraint span;"
+        )
+    });
+    let attach = attach.concat();
+    moved += move_rows(&transaction, &moves, least, to).await.map_err(refused)?;
+    let attempt = transaction.transaction().await.map_err(refused)?;
+    match attempt.batch_execute(&attach).await {
+        Ok(()) => attempt.commit().await.map_err(refused)?,
+        // Older ids came late, such as those of a spool.
+        Err(error) if error.code() == Some(&SqlState::CHECK_VIOLATION) => {
+            attempt.rollback().await.map_err(refused)?;
+            moved += move_rows(&transaction, &moves, from, to).await.map_err(refused)?;
+            transaction.batch_execute(&attach).await.map_err(refused)?;
+        }
+        Err(error) => return Err(refused(error)),
+    }
+    transaction.commit().await.map_err(refused)?;
+    Ok(moved)
+}
+
+/// Moves rows with ids from the first to before the second, table by table; says how many predictions that were.
+async fn move_rows(
+    transaction: &Transaction<'_>,
+    moves: &[String],
+    least: Uuid,
+    beyond: Uuid,
+) -> Result<u64, tokio_postgres::Error> {
+    let bounds = [(&least as _, Type::UUID), (&beyond as _, Type::UUID)];
+    let mut moved = Vec::new();
+    for rows in moves {
+        moved.push(transaction.execute_typed(rows, &bounds).await?);
+    }
+    // The first of the tables.
+    Ok(moved.first().copied().unwrap_or_default())
+}
+
+/// Locks the tables so that they can be read and written, and the defaults so that nothing more gets there, as attaching a
+/// partition does anyhow. The tables come first, as for anybody who alters them.
+async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
     let defaults = TABLES.map(|table| format!("{table}_default")).join(", ");
     let lock = format!(
         "lock table only {} in share update exclusive mode; lock table {defaults} in access exclusive mode",
         TABLES.join(", only ")
     );
-    transaction.batch_execute(&lock).await.map_err(refused)?;
+    transaction.batch_execute(&lock).await
+}
 
-    let to = first_id_at(span.to);
-    let (from, bound) = if span.is_first {
-        (Uuid::nil(), "minvalue".to_owned())
-    } else {
-        let from = first_id_at(span.from);
-        (from, format!("'{from}'"))
-    };
-    let mut moved = 0;
+/// Has PostgreSQL know its tables after rows were moved, and reuse their room. It would do so by itself, a minute later.
+pub(crate) async fn tidy(session: &Object, suffix: &str) -> Result<(), Error> {
     for table in TABLES {
-        let create =
-            format!("create table {table}{suffix} (like {table} including all excluding identity)");
-        transaction.batch_execute(&create).await.map_err(refused)?;
-        let columns = transaction.query_typed_one(COLUMNS, &[(&table, Type::TEXT)]).await;
-        let columns: String = columns.map_err(refused)?.get(0);
-        let rows = format!(
-            "with strays as (delete from {table}_default where id >= $1 and id < $2 returning *)
-             insert into {table}{suffix} ({columns}) overriding system value select {columns} from strays"
-        );
-        let bounds = [(&from as _, Type::UUID), (&to as _, Type::UUID)];
-        let rows = transaction.execute_typed(&rows, &bounds).await.map_err(refused)?;
-        moved += if table == TABLES[0] { rows } else { 0 };
-        let attach = format!(
-            "alter table {table} attach partition {table}{suffix} for values from ({bound}) to ('{to}')"
-        );
-        transaction.batch_execute(&attach).await.map_err(refused)?;
+        for tidy in
+            [format!("analyze {table}{suffix}"), format!("vacuum (analyze) {table}_default")]
+        {
+            match session.batch_execute(&tidy).await.map_err(Error::query("clean up")) {
+                Err(error) if error.is_locked_out() => {}
+                done => done?,
+            }
+        }
     }
-    transaction.commit().await.map_err(refused)?;
-    Ok(moved)
+    Ok(())
 }
 
 /// Lets everybody read the partitions who may read the tables: a record is looked up in its partition alone.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use deadpool_postgres::{Object, Pool};
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -10,7 +11,7 @@ use tokio_postgres::Client;
 use crate::fitness::Fitness;
 use crate::left_out::LeftOut;
 use crate::statements::Statements;
-use crate::{Database, Error, deadlines, session, tables};
+use crate::{Database, Error, clocks, deadlines, session, tables};
 
 /// For how long tables that were found fit are not looked at again: nobody changes them but now and then.
 const TABLES_LAST: Duration = Duration::from_secs(10);
@@ -43,14 +44,15 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, is [unfit](Error::Unfit), or
-    /// [leaves out rows](Error::LeftOut).
+    /// Fails if it does not answer within [`deadlines::CONNECT`], refuses, is [unfit](Error::Unfit),
+    /// [leaves out rows](Error::LeftOut), or has [another time](Error::ClocksApart).
     pub async fn look(&self) -> Result<(), Error> {
         // Held outside of the deadline, so that a connection with a statement still running is not used again.
         let mut session = None;
         let look = async {
             let got = self.connection.get().await;
             let session = session.insert(got.map_err(|error| Error::Unreachable(error.into()))?);
+            clocks::check(session, Utc::now()).await?;
             self.look_at_tables(session).await?;
             self.fitness.check(session).await
         };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 #[cfg(doc)]
 use crate::deadlines;
-use crate::look::{LOOK, STRAYS};
+use crate::look::{LOOK, OLDEST, STRAYS};
 use crate::paging::{Bounds, Found};
 use crate::parts::Parts;
 use crate::statements::Statements;
@@ -74,6 +74,8 @@ pub(crate) enum Question<'a> {
     Look,
     /// How much of it is in no partition but the default.
     Strays,
+    /// When its oldest prediction was made.
+    Oldest,
 }
 
 impl Question<'_> {
@@ -84,6 +86,7 @@ impl Question<'_> {
             Self::Page(_) => "read a page of the record",
             Self::Look => "look at the record as a whole",
             Self::Strays => "count what is in the default partition",
+            Self::Oldest => "look for the oldest prediction",
         }
     }
 
@@ -91,7 +94,7 @@ impl Question<'_> {
     pub(crate) fn searches(&self) -> bool {
         match self {
             Self::Page(bounds) => bounds.searches(),
-            Self::Record(_) | Self::Look | Self::Strays => false,
+            Self::Record(_) | Self::Look | Self::Strays | Self::Oldest => false,
         }
     }
 
@@ -120,6 +123,7 @@ impl Question<'_> {
             }
             Self::Look => Ok(Some(session.query_typed(LOOK, &[]).await?.into())),
             Self::Strays => Ok(Some(session.query_typed(STRAYS, &[]).await?.into())),
+            Self::Oldest => Ok(Some(session.query_typed(OLDEST, &[]).await?.into())),
             Self::Page(bounds) => match parts.filter(|parts| parts.default.is_some()) {
                 Some(parts) => bounds.newest_first(session, parts, until).await,
                 None => Ok(Some(whole.page.query(session, &bounds.parameters()).await?.into())),

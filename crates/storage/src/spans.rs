@@ -13,8 +13,8 @@ const AHEAD: TimeDelta = TimeDelta::days(3);
 
 /// The spans that are to be made, so that the time from now on is covered for long enough.
 ///
-/// None is longer than two that are as the rules say: a clock that was wrong for a moment must leave nothing behind that
-/// takes a year of records.
+/// None is longer than the rules say: a pause or a clock that was wrong for a moment must leave nothing behind that takes a year
+/// of records.
 pub(crate) fn missing(existing: &[Listed], now: DateTime<Utc>, days: TimeDelta) -> Vec<Span> {
     let mut missing = Vec::new();
     let mut time = now;
@@ -29,9 +29,8 @@ pub(crate) fn missing(existing: &[Listed], now: DateTime<Utc>, days: TimeDelta) 
                     before.filter_map(time_of).chain(missing.last().map(|it: &Span| it.to));
                 let before = before.max();
                 let after = existing.iter().map(|it| it.from).filter(|from| *from > id).min();
-                let today = midnight(time);
-                let from = before.filter(|end| today - *end <= days).unwrap_or(today);
-                let end = today.max(from) + days;
+                let from = before.filter(|end| time - *end < days).unwrap_or(midnight(time));
+                let end = from + days;
                 let to = after.and_then(time_of).map_or(end, |after| after.min(end));
                 missing.push(Span { from, to, is_first: before.is_none() });
                 Some(to)
@@ -59,7 +58,7 @@ pub(crate) fn around(existing: &[Listed], id: Uuid, days: TimeDelta) -> Option<S
 
 /// The partitions that span much more time than the rules say.
 pub(crate) fn too_long(existing: &[Listed], now: DateTime<Utc>, days: TimeDelta) -> Vec<TooLong> {
-    let longest = days * 2 + AHEAD;
+    let longest = days + AHEAD;
     let judged = existing.iter().filter_map(|it| {
         let to = time_of(it.to)?;
         let from = time_of(it.from).filter(|_| !it.from.is_nil());
@@ -120,7 +119,8 @@ mod tests {
     #[test]
     fn after_a_short_pause_one_takes_what_came_meanwhile() {
         let old = existing(None, "2026-11-20T00:00:00Z");
-        assert_eq!(made(&[old], 7), [span("11-20", "12-02", false)]);
+        let both = [span("11-20", "11-27", false), span("11-27", "12-04", false)];
+        assert_eq!(made(&[old], 7), both);
     }
 
     #[test]

@@ -7,20 +7,16 @@ use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::leaving;
 use crate::listing::{Listed, listing};
 use crate::partitions::{self, Span};
 use crate::parts::first_id_at;
-use crate::{Database, Error, deadlines, session, spans};
+use crate::{Database, Error, clocks, deadlines, leaving, session, spans};
 
 /// The advisory lock of whoever keeps the record up: "upkeep" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"\0\0upkeep");
 const TRY: &str = "select pg_try_advisory_lock($1)";
 const WAIT: &str =
     "select pg_advisory_lock($1) is not null from set_config('lock_timeout', '120s', false)";
-
-/// How far the clocks of this machine and of the database's may be apart before nothing is done.
-const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
 
 /// How many partitions are made in one pass for what no partition has taken.
 const STRAY_SPANS: usize = 100;
@@ -45,8 +41,8 @@ pub struct Rules {
     pub answers_kept: Duration,
 }
 
-/// What was done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What was done, and what was not.
+#[derive(Debug, Default)]
 pub struct Done {
     /// The partitions that were made, by the suffix of their tables' names.
     pub made: Vec<String>,
@@ -54,12 +50,23 @@ pub struct Done {
     pub left: Vec<String>,
     /// How many rows were moved from the default partition to where they belong.
     pub moved: u64,
-    /// How many old rows were deleted from the default partition.
+    /// How many old rows were deleted: from the default partition, and from partitions that span more time than the rules say.
     pub deleted: u64,
     /// How many expired answers were deleted.
     pub forgotten: u64,
     /// Partitions that span much more time than the rules say, so that what is in them leaves late.
     pub too_long: Vec<TooLong>,
+    /// The steps that failed; each of the others was taken all the same.
+    pub undone: Vec<Undone>,
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Undone {
+    /// The step, as an infinitive.
+    pub step: String,
+    /// The reason.
+    pub error: Error,
 }
 
 /// A partition that spans much more time than the rules say.
@@ -97,12 +104,13 @@ impl Upkeep {
         &self.database
     }
 
-    /// Does what is to be done now; nothing if another process is at it.
+    /// Does what is to be done now; nothing if another process is at it. Each step is by itself: one that fails, as somebody
+    /// holds a table for longer than [`UPKEEP_LOCK`](crate::deadlines::UPKEEP_LOCK) or the user [may not](Error::is_denied),
+    /// is [told](Done::undone), and is for the next time.
     ///
     /// # Errors
     ///
-    /// Fails if the database is away, if the user [may not](Error::is_denied), or if somebody holds a table for longer than
-    /// [`UPKEEP_LOCK`](crate::deadlines::UPKEEP_LOCK). What was done until then is done; the rest is for the next time.
+    /// Fails if the database is away, or if its clock and this machine's are far apart.
     pub async fn pass(&self, now: DateTime<Utc>) -> Result<Option<Done>, Error> {
         let Some(mut session) = self.lock(TRY).await? else {
             return Ok(None);
@@ -163,7 +171,7 @@ impl Upkeep {
 
     async fn keep_up(&self, session: &mut Object, now: DateTime<Utc>) -> Result<Done, Error> {
         // First of all: a wrong clock makes partitions where they do not belong, and takes out what is still needed.
-        check_clock(session, now).await?;
+        clocks::check(session, now).await?;
         let mut done = Done::default();
         let days = self.rules.days();
         let existing = whole(session).await?;
@@ -171,22 +179,50 @@ impl Upkeep {
         for span in spans::missing(&existing, now, days) {
             done.make(session, &span).await?;
         }
-        self.make_for_strays(session, now, &mut done).await?;
-        partitions::grant(session).await?;
+        let made = self.make_for_strays(session, now, &mut done).await;
+        done.note("find a partition for rows that have none", made)?;
+        let granted = partitions::grant(session).await;
+        done.note("let others read the partitions", granted)?;
         if let Some(days) = self.rules.retain_days {
             let cutoff = now - TimeDelta::days(days.into());
-            for Listed { suffix, to, .. } in existing {
-                if to <= first_id_at(cutoff)
-                    && let Some(suffix) = suffix
+            self.retain(session, existing, cutoff, &mut done).await?;
+        }
+        let forgotten = forget_answers(session, self.rules.answers_kept).await;
+        done.forgotten = done.note("delete expired answers", forgotten)?.unwrap_or_default();
+        Ok(done)
+    }
+
+    /// Takes out the partitions that end before this time, and deletes rows that are older by more than a partition spans:
+    /// they are where the rules were others when their partition was made.
+    async fn retain(
+        &self,
+        session: &mut Object,
+        existing: Vec<Listed>,
+        cutoff: DateTime<Utc>,
+        done: &mut Done,
+    ) -> Result<(), Error> {
+        let overdue = cutoff - self.rules.days();
+        for Listed { suffix, from, to, .. } in existing {
+            let Some(suffix) = suffix else { continue };
+            let name = suffix.trim_start_matches('_');
+            if to <= first_id_at(cutoff) {
+                let taken = leaving::take_out(session, &suffix).await;
+                if done
+                    .note(&format!("take the partition {name} out of the record"), taken)?
+                    .is_some()
                 {
-                    leaving::take_out(session, &suffix).await?;
                     done.left.push(suffix);
                 }
+            } else if from < first_id_at(overdue) {
+                let deleted = leaving::delete_overdue(session, &suffix, overdue).await;
+                let step = format!("delete the old rows of the partition {name}");
+                done.deleted += done.note(&step, deleted)?.unwrap_or_default();
             }
-            done.deleted = leaving::delete_strays(session, cutoff).await?;
         }
-        done.forgotten = forget_answers(session, self.rules.answers_kept).await?;
-        Ok(done)
+        let deleted = leaving::delete_strays(session, cutoff).await;
+        let step = "delete the old rows of the default partition";
+        done.deleted += done.note(step, deleted)?.unwrap_or_default();
+        Ok(())
     }
 
     /// Makes partitions for rows that no partition took, as after a long time without upkeep.
@@ -219,9 +255,32 @@ impl Upkeep {
 impl Done {
     /// Makes a partition, and notes it.
     async fn make(&mut self, session: &mut Object, span: &Span) -> Result<(), Error> {
-        self.moved += partitions::make(session, span).await?;
-        self.made.push(span.suffix());
+        let suffix = span.suffix();
+        let step = format!("make the partition {}", suffix.trim_start_matches('_'));
+        let made = partitions::make(session, span).await;
+        if let Some(moved) = self.note(&step, made)? {
+            self.moved += moved;
+            self.made.push(suffix.clone());
+            if moved > 0 {
+                let tidied = partitions::tidy(session, &suffix).await;
+                self.note("clean up after rows that were moved", tidied)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The outcome of a step. If it failed, it is noted; nothing goes on without a connection.
+    fn note<T>(&mut self, step: &str, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+        match outcome {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.is_lost_connection() => Err(error),
+            Err(error) => {
+                if self.undone.iter().all(|it| it.step != step) {
+                    self.undone.push(Undone { step: step.to_owned(), error });
+                }
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -230,16 +289,6 @@ async fn whole(session: &Object) -> Result<Vec<Listed>, Error> {
     let mut listed = listing(session).await.map_err(Error::query("look at the partitions"))?;
     listed.retain(|it| !it.is_default);
     Ok(listed)
-}
-
-/// Compares the clock of this machine, which ids are made by, with the database's: if they differ, one of them is wrong.
-async fn check_clock(session: &Object, now: DateTime<Utc>) -> Result<(), Error> {
-    let row = session.query_typed_one("select clock_timestamp()", &[]).await;
-    let theirs: DateTime<Utc> = row.map_err(Error::query("ask for the time"))?.get(0);
-    if (theirs - now).abs() > CLOCKS_APART {
-        return Err(Error::ClocksApart { ours: now, theirs });
-    }
-    Ok(())
 }
 
 /// Ends the session, which releases the lock and forgets its settings.

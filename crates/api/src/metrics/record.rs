@@ -22,14 +22,15 @@ const LOOK: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct RecordLooks {
     store: Store,
+    retain_days: Option<u16>,
     last: Mutex<Option<Look>>,
     failures: Counter,
 }
 
 impl RecordLooks {
-    /// Of the record in this store, which was not looked at yet.
-    pub(crate) fn of(store: Store) -> Self {
-        Self { store, last: Mutex::default(), failures: Counter::default() }
+    /// Of the record in this store, which was not looked at yet, and is kept for so many days.
+    pub(crate) fn of(store: Store, retain_days: Option<u16>) -> Self {
+        Self { store, retain_days, last: Mutex::default(), failures: Counter::default() }
     }
 
     /// Looks at it, now and again.
@@ -64,7 +65,7 @@ impl Collector for RecordLooks {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut exposition = Exposition::from(encoder);
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Look { bytes, partitions, strays, covered_until }) = last {
+        if let Some(Look { bytes, partitions, strays, covered_until, oldest }) = last {
             exposition.gauge(
                 "onrecord_record_bytes",
                 "Bytes of the tables and their indexes in the database",
@@ -87,6 +88,20 @@ impl Collector for RecordLooks {
                     (until - clock::now()).num_seconds(),
                 )?;
             }
+            if let Some(oldest) = oldest {
+                exposition.gauge(
+                    "onrecord_record_oldest_timestamp_seconds",
+                    "When the oldest prediction of the record was made, in Unix time",
+                    oldest.timestamp(),
+                )?;
+            }
+        }
+        if let Some(days) = self.retain_days {
+            exposition.gauge(
+                "onrecord_retention_seconds",
+                "For how long predictions are kept, by RETAIN_DAYS",
+                u64::from(days) * 86_400,
+            )?;
         }
         exposition.counter(
             "onrecord_record_rows_unreadable",
