@@ -33,6 +33,7 @@ pub(crate) const ORDER: Row = Row {
     name: "order",
     does: "the WAL is flushed before each 200 leaves",
     needs: &[Need::Program("strace")],
+    quick: true,
     run: |run| Box::pin(flushed_before_answered(run)),
 };
 

@@ -91,6 +91,15 @@ impl Postgres {
         Ok(format!("postgresql://{SERVICE_ROLE}:{PASSWORD}@127.0.0.1:{}/{name}", self.port))
     }
 
+    /// The address of a database for programs that connect as the superuser.
+    pub(crate) fn address_of_superuser(&self, database: &str) -> String {
+        format!(
+            "host={} port={} user={SUPERUSER} dbname={database}",
+            self.home.display(),
+            self.port
+        )
+    }
+
     /// A session of the superuser in the service's database; it does not pass the proxy or the network.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
         self.connect_to(SERVICE_ROLE).await

@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) does: &'static str,
     pub(crate) needs: &'static [Need],
+    /// Whether it is part of a quick run.
+    pub(crate) quick: bool,
     pub(crate) run: fn(Run) -> Running,
 }
 

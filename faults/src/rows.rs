@@ -4,6 +4,7 @@ mod away;
 mod bodies;
 mod clock;
 mod disks;
+mod filler;
 pub(crate) mod killing;
 mod migrations;
 mod models;
@@ -11,14 +12,18 @@ mod network;
 mod outage;
 mod outsiders;
 mod overload;
+mod pages;
 mod panics;
 mod refusing;
 mod replicas;
+mod restoring;
 mod rolling;
 mod sessions;
 mod slow;
 mod spool;
 mod stopping;
+mod tables;
+mod upkeep;
 
 use crate::row::{Need, Row, Running};
 use crate::run::Run;
@@ -221,7 +226,61 @@ pub(crate) const ROWS: &[Row] = &[
         &[Need::Root],
         |run| Box::pin(outsiders::outsiders(run)),
     ),
+    row(
+        42,
+        "rows-left-out",
+        "triggers leave out half of the rows of one table, by turns",
+        &[],
+        |run| Box::pin(tables::left_out(run)),
+    ),
+    not_quick(row(
+        43,
+        "unlogged",
+        "tables and partitions are made unlogged, under load and before a start",
+        &[],
+        |run| Box::pin(tables::unlogged(run)),
+    )),
+    not_quick(row(
+        44,
+        "other-schema",
+        "a schema named like the user holds tables named like ours, under load and before a start",
+        &[],
+        |run| Box::pin(tables::other_schema(run)),
+    )),
+    not_quick(row(
+        45,
+        "years-ahead",
+        "a clock is ahead by three years, at the start and while it runs",
+        &[Need::File(clock::FAKETIME)],
+        |run| Box::pin(clock::years_ahead(run)),
+    )),
+    not_quick(row(
+        46,
+        "backlog",
+        "two million rows in no partition are worked off under load",
+        &[],
+        |run| Box::pin(upkeep::backlog(run)),
+    )),
+    not_quick(row(
+        47,
+        "restored",
+        "the record is dumped and restored, whole and data only",
+        &[],
+        |run| Box::pin(restoring::restored(run)),
+    )),
+    not_quick(row(
+        49,
+        "unanalyzed",
+        "pages of three million rows, before and after ANALYZE, and rows that a filter rarely passes",
+        &[],
+        |run| Box::pin(pages::unanalyzed(run)),
+    )),
 ];
+
+/// The same, but not in a quick run: it takes minutes, or shows what a test of the service shows too.
+const fn not_quick(row: Row) -> Row {
+    Row { quick: false, ..row }
+}
 
 const fn row(
     number: u8,
@@ -230,5 +289,5 @@ const fn row(
     needs: &'static [Need],
     run: fn(Run) -> Running,
 ) -> Row {
-    Row { number, name, does, needs, run }
+    Row { number, name, does, needs, quick: true, run }
 }

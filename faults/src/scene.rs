@@ -56,7 +56,7 @@ pub(crate) struct Scene {
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) load: Load,
-    counters: Option<Counters>,
+    pub(crate) counters: Option<Counters>,
 }
 
 impl Scene {

@@ -168,12 +168,10 @@ impl<'a> Bounds<'a> {
                     found.reached = Some(some.unwrap_or(segment.from));
                     return Ok(found);
                 }
+                let Some(reached) = some else { break };
+                beyond = reached;
                 if begun.elapsed() < SHORT {
                     step = (step * 4).min(LONGEST_STEP);
-                }
-                match some {
-                    Some(reached) => beyond = reached,
-                    None => break,
                 }
             }
         }
