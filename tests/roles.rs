@@ -1,6 +1,8 @@
 //! With the roles of `deploy/sql/roles.sql` the service can add to the record, and nobody can change it but its owner.
 
-use std::process::Command;
+mod company;
+
+use std::process::{Command, Output};
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
@@ -11,13 +13,18 @@ const MIGRATOR: &str = "onrecord_migrator";
 const WRITER: &str = "onrecord_writer";
 const READER: &str = "onrecord_reader";
 
-/// Runs the file as an operator does.
+/// Runs the file as an operator does, and makes sure that it is content.
 fn make_roles(postgres: &OwnPostgres) {
+    let done = run_file(postgres, &[]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// Runs the file with these options for psql.
+fn run_file(postgres: &OwnPostgres, options: &[&str]) -> Output {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/sql/roles.sql");
     let mut psql = Command::new("psql");
-    psql.arg(postgres.url()).args(["-v", "ON_ERROR_STOP=1", "-q", "-f", file]);
-    let done = psql.output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    psql.arg(postgres.url()).args(["-v", "ON_ERROR_STOP=1", "-q", "-f", file]).args(options);
+    psql.output().unwrap()
 }
 
 /// The address for this role; the server trusts whoever gets at its socket.
@@ -198,8 +205,17 @@ async fn roles_can_be_made_when_the_record_is_there_already() {
     let postgres = OwnPostgres::start().await;
     let before = Service::start_at(postgres.url()).await;
     before.predict(&flower()).await;
+    let admin = postgres.try_connect().await.unwrap();
+    // As a partition that leaves the record, and waits for its removal.
+    const LEAVING: &str = "
+        create table prediction_20200101_left (like prediction including all);
+        comment on table prediction_20200101_left is 'Left the record, and is removed by those who keep it up'";
+    admin.batch_execute(LEAVING).await.unwrap();
     make_roles(&postgres);
     make_roles(&postgres);
+    const OF_OTHERS: &str = "
+        select count(*) from pg_class where relnamespace = 'public'::regnamespace and relowner <> 'onrecord_migrator'::regrole";
+    assert_eq!(count(&admin, OF_OTHERS).await, 0, "all that the migrations make is the migrator's");
     // The one that runs goes on, and so does one with less.
     before.predict(&flower()).await;
     let service = service(&postgres).await;
