@@ -1,5 +1,7 @@
 //! With a spool, an outage of the database costs no answer: predictions wait on the local disk, and reach the record once.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -7,7 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Ask, Load, Outcome, OwnPostgres, Service, check_record, count, eventually, flower, spawn, turn,
+    Ask, Load, Outcome, OwnPostgres, Service, check_record, count, eventually, flower, home, spawn,
+    turn,
 };
 
 /// A service that puts aside what the database does not take.
@@ -166,4 +169,46 @@ async fn a_spool_in_use_is_refused_at_the_start() {
     let said = log.wait_for("the spool cannot be used").await;
     assert!(said.contains("is in use by another process"), "{said}");
     assert!(!process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_directory_that_holds_other_things_stays_open_to_others() {
+    let (mut postgres, directory) = (OwnPostgres::start().await, TempDir::new().unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o2755)).unwrap();
+    fs::write(directory.path().join("theirs"), "contents").unwrap();
+    let service = start(&postgres, directory.path()).await;
+    postgres.crash().await;
+    eventually("it is spooled", async || {
+        let answered = service.post("/predict", &flower()).send().await.unwrap();
+        answered.status() == 200
+    })
+    .await;
+    assert_eq!(mode(directory.path()), 0o2755);
+    assert_eq!(mode(&directory.path().join("onrecord-spool")) & 0o777, 0o700);
+    postgres.start_again().await;
+    until_all_is_committed(&service).await;
+}
+
+/// Each would be closed to whoever needs the other.
+#[tokio::test]
+async fn a_spool_among_the_files_of_the_private_postgres_is_refused() {
+    let home = home();
+    let data_dir = home.path().join("data");
+    for spool in ["data", "data/postgres", "data/postgres/spool", "."] {
+        let mut command = Service::command();
+        command.env("DATA_DIR", &data_dir).env("SPOOL_DIR", home.path().join(spool));
+        let (mut process, mut log) = spawn(command);
+        let said = log.wait_for("the spool cannot be in").await;
+        assert!(
+            said.contains("neither may hold the other") && said.contains("--spool-dir"),
+            "{said}"
+        );
+        assert!(!process.wait().unwrap().success());
+        assert!(!data_dir.exists(), "{spool}");
+    }
+    let mut command = Service::command();
+    command.env("DATA_DIR", &data_dir).env("SPOOL_DIR", data_dir.join("spool"));
+    let service = Service::spawn(command, true).await;
+    service.predict(&flower()).await;
 }

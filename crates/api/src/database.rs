@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::shutdown::Shutdown;
-use crate::{Pooler, Settings};
+use crate::{Pooler, Settings, spool_place};
 
 /// The database in use, and the private PostgreSQL if it is one.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ async fn start_private(
         data_dir: settings.data_dir.clone(),
         programs: settings.pg_bin.clone(),
     };
+    spool_place::check(settings, &private.cluster_dir())?;
     let stop = Stop::default();
     let theirs = stop.clone();
     let mut starting = spawn_blocking(move || Postmaster::start(&private, &theirs));
@@ -104,7 +105,14 @@ async fn start_private(
             }
         }
     };
-    started.context("the private PostgreSQL cannot be used")
+    let started = started.context("the private PostgreSQL cannot be used")?;
+    // It may live elsewhere than it was looked for.
+    let apart = started.as_ref().map(|private| spool_place::check(settings, private.cluster_dir()));
+    if let Some(Err(refused)) = apart {
+        spawn_blocking(|| drop(started)).await?;
+        return Err(refused);
+    }
+    Ok(started)
 }
 
 fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {

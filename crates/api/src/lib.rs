@@ -45,6 +45,7 @@ mod service;
 mod settings;
 mod shares;
 mod shutdown;
+mod spool_place;
 mod stored;
 mod strict;
 mod tasks;

@@ -300,7 +300,7 @@ async fn requested(
 async fn open_spool(settings: &Settings) -> anyhow::Result<Option<Spool>> {
     let Some(directory) = settings.spool_dir.clone() else { return Ok(None) };
     let limits = spool::Limits { bytes: settings.spool_bytes, ..spool::Limits::default() };
-    let (spool, found) = spawn_blocking(move || Spool::open(&directory, limits))
+    let (spool, found) = spawn_blocking(move || Spool::open_in(&directory, limits))
         .await?
         .context("the spool cannot be used")?;
     let room = spool.room();

@@ -59,6 +59,7 @@ pub struct Settings {
 
     /// A directory on this machine for predictions while PostgreSQL is away; without it they are refused then
     ///
+    /// They are in `onrecord-spool` in it, which nobody else may enter; the directory itself stays as it is.
     /// Such a prediction is flushed to this disk before the answer, which says so, and committed to PostgreSQL when that is
     /// back. Until then nobody sees it there, and it is lost if this disk is.
     #[arg(long, env = "SPOOL_DIR", global = true)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::account::Account;
 use crate::fingerprint::fingerprint;
-use crate::place::Place;
+use crate::place::{CLUSTER, Place};
 use crate::programs::Programs;
 use crate::stop::Stop;
 use crate::{Error, Settings, creation, socket};
@@ -29,7 +29,7 @@ impl Cluster {
     /// Finds the cluster of the canonical `data_dir`, or creates it.
     pub(crate) fn open(data_dir: &Path, settings: &Settings, stop: &Stop) -> Result<Self, Error> {
         let place = Place::find(data_dir)?;
-        let directory = place.directory.join("postgres");
+        let directory = place.directory.join(CLUSTER);
         let programs = Programs::find(
             settings.programs.as_deref(),
             env::var_os("PATH").as_deref(),

@@ -99,9 +99,9 @@ pub enum Error {
         ours: u32,
     },
 
-    /// Everybody can write in the data directory.
+    /// Others can write in the data directory: everybody, or a group.
     #[error(
-        "everybody can write in the data directory {0}; after a look at what is in it, take that away with \
+        "others can write in the data directory {0}; after a look at what is in it, take that away with \
          `chmod go-w {0}`, or choose another directory with --data-dir",
         directory.display()
     )]
@@ -124,8 +124,12 @@ pub enum Error {
         expected: u32,
     },
 
-    /// The directory for the socket is not a directory, or belongs to somebody else.
-    #[error("{} is not a directory that belongs to the user {user}", directory.display())]
+    /// The directory for the socket is not a directory, belongs to somebody else, or lets others write.
+    #[error(
+        "{} is not a directory that belongs to the user {user} and that nobody else can write; remove it, and it is made \
+         anew",
+        directory.display()
+    )]
     UnsafeSocketDirectory {
         /// The directory.
         directory: PathBuf,

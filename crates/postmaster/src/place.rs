@@ -14,6 +14,9 @@ use crate::fingerprint::fingerprint;
 /// Where clusters live whose user cannot reach the data directory.
 const ELSEWHERE: &str = "/var/lib/onrecord";
 
+/// The name of the cluster in the directory that holds it.
+pub(crate) const CLUSTER: &str = "postgres";
+
 /// The directory that holds the cluster, and the user who runs it.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -32,11 +35,11 @@ impl Place {
     pub(crate) fn find(data_dir: &Path) -> Result<Self, Error> {
         let elsewhere = Path::new(ELSEWHERE).join(fingerprint(data_dir));
         for directory in [data_dir, &elsewhere] {
-            if let Some((version, owner)) = existing(&directory.join("postgres"))? {
+            if let Some((version, owner)) = existing(&directory.join(CLUSTER))? {
                 let account = Account::choose(Some(owner))?;
                 if !account.is_switched() && account.uid() != owner {
                     return Err(Error::ForeignCluster {
-                        directory: directory.join("postgres"),
+                        directory: directory.join(CLUSTER),
                         owner,
                         ours: account.uid(),
                     });

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::place::CLUSTER;
+
 /// Where the private PostgreSQL lives, and with which programs it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -11,4 +13,12 @@ pub struct Settings {
     ///
     /// A directory given here is the only one looked into.
     pub programs: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Where PostgreSQL's files are, unless the user who runs it may not enter the data directory.
+    #[must_use]
+    pub fn cluster_dir(&self) -> PathBuf {
+        self.data_dir.join(CLUSTER)
+    }
 }

@@ -1,9 +1,9 @@
 //! The directory of the Unix socket.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -20,6 +20,9 @@ const RANDOM: &str = "/dev/urandom";
 
 /// Longest directory, in bytes: a socket's path may have 107, and `/.s.PGSQL.5432` takes 14 of them.
 const LONGEST: usize = 85;
+
+/// Nobody else enters what we make.
+const MODE: u32 = 0o700;
 
 /// The link to the socket's directory, if that is elsewhere.
 const LINK: &str = "socket-directory";
@@ -72,24 +75,34 @@ fn is_plain(path: &Path) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(byte))
 }
 
-/// Creates the directory, for `account` alone, or makes sure that it is so: a link, or a directory of another user, is
-/// refused.
-fn own(directory: &Path, account: &Account) -> Result<(), Error> {
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Ok(()) => {}
+/// Creates the directory, for `account` alone, or makes sure that nobody else can write in it: a link, or a directory of
+/// another user or open to others, is refused. What is there keeps its permissions.
+pub(crate) fn own(directory: &Path, account: &Account) -> Result<(), Error> {
+    match DirBuilder::new().mode(MODE).create(directory) {
+        Ok(()) => return account.own(directory).map_err(Error::file("hand over", directory)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(Error::file("create", directory)(error)),
     }
     let metadata = fs::symlink_metadata(directory).map_err(Error::file("look at", directory))?;
-    // Ours from a moment ago, as root, and not handed over yet.
-    let handed_over = !(account.is_switched() && metadata.uid() == 0);
-    if !metadata.is_dir() || (handed_over && metadata.uid() != account.uid()) {
-        let user = account.name().to_owned();
-        return Err(Error::UnsafeSocketDirectory { directory: directory.to_owned(), user });
+    if is_of(&metadata, account.uid()) {
+        return Ok(());
     }
-    fs::set_permissions(directory, Permissions::from_mode(0o700))
-        .and_then(|()| account.own(directory))
-        .map_err(Error::file("protect", directory))
+    // Ours from a moment ago, as root, and not handed over yet.
+    let is_new = is_of(&metadata, 0) && metadata.mode() & 0o7777 == MODE && is_empty(directory);
+    if account.is_switched() && is_new {
+        return account.own(directory).map_err(Error::file("hand over", directory));
+    }
+    let user = account.name().to_owned();
+    Err(Error::UnsafeSocketDirectory { directory: directory.to_owned(), user })
+}
+
+/// Whether it is a directory in which this user, and nobody else but root, may write.
+fn is_of(metadata: &Metadata, user: u32) -> bool {
+    metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o022 == 0
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The socket in its directory.

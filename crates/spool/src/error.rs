@@ -69,6 +69,20 @@ pub enum Error {
         directory: PathBuf,
     },
 
+    /// An earlier version and this one have each begun a spool there.
+    #[error(
+        "there are two spools, in {} and in {own}; start once with {own} as the spool directory, remove it when the \
+         service has brought what is in it to the database, and start again with the former",
+        directory.display(),
+        own = own.display()
+    )]
+    TwoSpools {
+        /// The directory, which holds one by itself.
+        directory: PathBuf,
+        /// The one in it that holds another.
+        own: PathBuf,
+    },
+
     /// A file or directory could not be used.
     #[error("failed to {action} {}", path.display())]
     File {

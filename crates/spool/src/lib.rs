@@ -21,6 +21,8 @@ pub mod fuzzing;
 
 mod opening;
 
+mod directory;
+mod home;
 mod lock;
 mod place;
 

@@ -2,17 +2,15 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::unistd::geteuid;
 
-use crate::Error;
+use crate::{Error, directory};
 
 /// Only the owner reads what people sent.
 pub(crate) const FILE_MODE: u32 = 0o600;
-const DIRECTORY_MODE: u32 = 0o700;
 
 /// A link in the place of a file is refused.
 pub(crate) const NO_LINKS: i32 = OFlag::O_NOFOLLOW.bits();
@@ -27,31 +25,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The directory, made if it is not there, and closed to everybody else.
+    /// The directory, made if it is not there, for us alone.
     pub(crate) fn prepare(directory: &Path) -> Result<Self, Error> {
-        let there = directory.ancestors().find_map(|ancestor| fs::canonicalize(ancestor).ok());
-        if !directory.is_dir() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(DIRECTORY_MODE)
-                .create(directory)
-                .map_err(Error::file("create", directory))?;
-        }
-        // From here on the name does not depend on the working directory.
-        let directory = fs::canonicalize(directory).map_err(Error::file("find", directory))?;
-        check(&directory)?;
-        restrict(&directory, DIRECTORY_MODE)?;
-        // What was made, up to what was there before.
-        for made_in in directory.ancestors().skip(1) {
-            if there.as_ref() == Some(&directory) {
-                break;
-            }
-            synchronize(made_in)?;
-            if there.as_deref().is_none_or(|there| there == made_in) {
-                break;
-            }
-        }
-        Ok(Self { directory })
+        directory::prepare(directory).map(|directory| Self { directory })
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -124,7 +100,7 @@ impl Place {
         if self.salvaged().exists() {
             if !leaving.is_dir() {
                 DirBuilder::new()
-                    .mode(DIRECTORY_MODE)
+                    .mode(directory::MODE)
                     .create(&leaving)
                     .map_err(Error::file("create", &leaving))?;
             }
@@ -135,7 +111,7 @@ impl Place {
                     rename(&from, &with_part(&leaving.join("spool.sqlite3"), part))?;
                 }
             }
-            synchronize(&leaving)?;
+            directory::synchronize(&leaving)?;
             self.synchronize()?;
             rename(&self.salvaged(), &self.database())?;
             self.synchronize()?;
@@ -155,7 +131,7 @@ impl Place {
     }
 
     fn synchronize(&self) -> Result<(), Error> {
-        synchronize(&self.directory)
+        directory::synchronize(&self.directory)
     }
 }
 
@@ -169,33 +145,12 @@ fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(Error::file("rename", from))
 }
 
-/// What was created, renamed or removed in a directory is on the disk only after this.
-fn synchronize(directory: &Path) -> Result<(), Error> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::file("flush", directory))
-}
-
-/// Refuses a directory in which others may have put what they want read, or a link to what they want written.
-fn check(directory: &Path) -> Result<(), Error> {
-    let metadata = fs::metadata(directory).map_err(Error::file("look at", directory))?;
-    let (owner, ours) = (metadata.uid(), geteuid().as_raw());
-    let directory = directory.to_owned();
-    if owner != ours && owner != 0 {
-        return Err(Error::ForeignDirectory { directory, owner, ours });
-    }
-    if metadata.mode() & 0o002 != 0 {
-        return Err(Error::OpenDirectory { directory });
-    }
-    Ok(())
-}
-
 /// Opens a file of the directory for reading.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(NO_LINKS).open(path)
 }
 
-/// Takes away every permission beyond `mode`.
+/// Takes away every permission beyond `mode` from a file that a spool has made.
 fn restrict(path: &Path, mode: u32) -> Result<(), Error> {
     let permissions = fs::metadata(path).map_err(Error::file("look at", path))?.permissions();
     if permissions.mode() & 0o777 & !mode == 0 {

@@ -12,7 +12,7 @@ use crate::command::{Answer, Append, Command, Pending};
 use crate::lock::Lock;
 use crate::place::Place;
 use crate::writer::Writer;
-use crate::{Depth, Entry, EntryId, Error, Found, Limits, capacity, format, opening};
+use crate::{Depth, Entry, EntryId, Error, Found, Limits, capacity, format, home, opening};
 
 /// A durable queue of records on the local disk. A clone is the same spool.
 ///
@@ -27,7 +27,17 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool in `directory`, which is made if it is not there, and says what was in it.
+    /// Opens the spool of a directory that may hold other things, which is made if it is not there: the spool is in a directory
+    /// of its own in it, `onrecord-spool`, unless an earlier version has put its files there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TwoSpools`] if both are the case; else as [`open`](Self::open).
+    pub fn open_in(directory: &Path, limits: Limits) -> Result<(Self, Found), Error> {
+        Self::open(&home::find(directory)?, limits)
+    }
+
+    /// Opens the spool whose files are in `directory`, which is made if it is not there, and says what was in it.
     ///
     /// It blocks: everything that is there is read and checked. Damage is no failure; see [`Found`].
     ///

@@ -78,12 +78,46 @@ fn a_data_directory_that_everybody_can_write_is_refused() {
 }
 
 #[test]
-fn a_group_that_could_write_in_the_data_directory_cannot_any_more() {
+fn a_data_directory_that_a_group_can_write_keeps_its_mode() {
+    if !as_root() {
+        return;
+    }
     let home = Home::new();
     fs::create_dir(home.data_dir()).unwrap();
     fs::set_permissions(home.data_dir(), Permissions::from_mode(0o775)).unwrap();
+    let mode = || fs::metadata(home.data_dir()).unwrap().mode() & 0o777;
+    // A group that may have members.
+    chown(home.data_dir(), None, Some(12_345)).unwrap();
+    let error = refused(&home);
+    assert!(matches!(error, Error::OpenDirectory { .. }), "{error}");
+    assert_eq!((mode(), fs::read_dir(home.data_dir()).unwrap().count()), (0o775, 0));
+    // Root's own, which has none.
+    chown(home.data_dir(), None, Some(0)).unwrap();
     home.start().stop().unwrap();
-    assert_eq!(fs::metadata(home.data_dir()).unwrap().mode() & 0o777, 0o755);
+    assert_eq!(mode(), 0o775);
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_sockets_keeps_its_mode_and_owner() {
+    let home = Home::new();
+    let socket = home.data_dir().join("socket");
+    fs::create_dir_all(&socket).unwrap();
+    let user = fs::metadata(&socket).unwrap().uid();
+    for mode in [0o755, 0o777] {
+        fs::set_permissions(&socket, Permissions::from_mode(mode)).unwrap();
+        let started = Postmaster::start(&home.settings(), &Stop::default());
+        // Root's is not that of the user who runs PostgreSQL.
+        if mode == 0o777 || user == 0 {
+            let error = started.unwrap_err();
+            assert!(matches!(error, Error::UnsafeSocketDirectory { .. }), "{error}");
+        } else {
+            started.unwrap().stop().unwrap();
+        }
+        let metadata = fs::metadata(&socket).unwrap();
+        assert_eq!((metadata.mode() & 0o777, metadata.uid()), (mode, user));
+    }
+    fs::remove_dir(&socket).unwrap();
+    assert_eq!(sql(&home.start(), "select 1"), "1");
 }
 
 #[test]

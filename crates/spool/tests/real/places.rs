@@ -29,14 +29,56 @@ async fn nobody_else_can_read_what_people_sent() {
 }
 
 #[tokio::test]
-async fn what_was_open_to_others_is_closed() {
+async fn files_that_were_open_to_others_are_closed_and_their_directory_is_left() {
     let home = Home::new();
     home.open().0.close().await;
     let database = home.path().join(DATABASE);
     fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&database, Permissions::from_mode(0o644)).unwrap();
     let (_spool, _) = home.open();
-    assert_eq!((mode(&home.path()), mode(&database)), (0o700, 0o600));
+    assert_eq!((mode(&home.path()), mode(&database)), (0o755, 0o600));
+}
+
+#[tokio::test]
+async fn in_a_directory_of_others_it_has_one_of_its_own() {
+    let home = Home::new();
+    fs::create_dir(home.path()).unwrap();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(home.path().join("theirs"), "contents").unwrap();
+    for rows in [0, 1] {
+        let (spool, found) = Spool::open_in(&home.path(), Limits::default()).unwrap();
+        assert_eq!(found.rows, rows);
+        if rows == 0 {
+            spool.append(vec![request(0)]).await.unwrap();
+        }
+        spool.close().await;
+    }
+    let own = home.path().join("onrecord-spool");
+    assert_eq!((mode(&home.path()), mode(&own)), (0o755, 0o700));
+    let names: Vec<_> = crate::support::sizes(&home.path()).into_keys().collect();
+    assert_eq!(names, ["onrecord-spool", "theirs"]);
+}
+
+#[tokio::test]
+async fn a_spool_of_an_earlier_version_is_found_where_that_has_put_it() {
+    let home = Home::new();
+    let (before, _) = home.open();
+    before.append(vec![request(0)]).await.unwrap();
+    before.close().await;
+    let (spool, found) = Spool::open_in(&home.path(), Limits::default()).unwrap();
+    assert_eq!(found.rows, 1);
+    spool.close().await;
+    assert!(!home.path().join("onrecord-spool").exists());
+
+    // Both versions in turns would forget what the other has put aside.
+    let own = home.path().join("onrecord-spool");
+    Spool::open(&own, Limits::default()).unwrap().0.close().await;
+    let refused = Spool::open_in(&home.path(), Limits::default()).unwrap_err();
+    assert!(matches!(&refused, Error::TwoSpools { .. }), "{refused:?}");
+    // As it says.
+    Spool::open_in(&own, Limits::default()).unwrap().0.close().await;
+    fs::remove_dir_all(&own).unwrap();
+    assert_eq!(Spool::open_in(&home.path(), Limits::default()).unwrap().1.rows, 1);
 }
 
 #[tokio::test]
