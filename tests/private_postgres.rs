@@ -128,3 +128,37 @@ async fn a_data_directory_has_one_service() {
     // The first one did not notice.
     service.predict(&flower()).await;
 }
+
+/// As cleaners of `/tmp` do, which is where the socket is when the path of the data directory has a space.
+#[tokio::test]
+async fn a_socket_that_is_cleaned_away_comes_back() {
+    let home = home();
+    let data_dir = home.path().join("my data");
+    let mut service = Service::start_private(&data_dir).await;
+    service.predict(&flower()).await;
+    let line = service.log().wait_for("psql ").await;
+    let directory = line.split("host=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert!(directory.starts_with("/tmp/onrecord-"), "{line}");
+    let socket = Path::new(&directory).join(".s.PGSQL.5432");
+    for round in [2, 3] {
+        let before = postmaster(&data_dir).unwrap();
+        if round == 2 {
+            std::fs::remove_dir_all(&directory).unwrap();
+        } else {
+            std::fs::remove_file(&socket).unwrap();
+        }
+        service.log().wait_for("nobody can reach it any more").await;
+        eventually("another PostgreSQL is ready", async || {
+            postmaster(&data_dir).is_some_and(|pid| pid != before) && socket.exists()
+        })
+        .await;
+        eventually("the service predicts again", async || {
+            let answered = service.post("/predict", &flower()).send().await.unwrap();
+            answered.status() == 200
+        })
+        .await;
+        let rows: i32 = ask(&mut service, ROWS).await.parse().unwrap();
+        assert!(rows >= round, "{rows}");
+    }
+    assert_eq!(service.stop().await.code(), Some(0));
+}

@@ -27,6 +27,7 @@ mod server;
 mod stop;
 mod tied;
 mod watch;
+mod way;
 
 mod error;
 

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::log::Log;
 use crate::stop::Stop;
 use crate::tied::{Ending, Tied};
-use crate::{Error, configuration, orphan, peer, pid_file};
+use crate::{Error, configuration, orphan, peer, pid_file, socket};
 
 /// How it is told to end, ever less politely, and how long each time it has.
 const TELLINGS: [(Signal, Duration); 3] = [
@@ -41,6 +41,8 @@ impl Server {
     ///
     /// However long that takes: recovery ends when it ends, and beginning it again would not help.
     pub(crate) fn start(cluster: &Cluster, stop: &Stop) -> Result<Self, Error> {
+        // Since it was prepared, it may have been removed, and somebody else have made it.
+        socket::own(&cluster.socket_dir, &cluster.account)?;
         orphan::clear(cluster, stop)?;
         let started = Instant::now();
         let mut server = Self::spawn(cluster)?;

@@ -3,11 +3,12 @@
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::account::Account;
+use crate::cluster::Cluster;
 
 /// The number in the socket's name, `.s.PGSQL.5432`; no TCP port is opened.
 pub(crate) const PORT: u16 = 5432;
@@ -103,6 +104,16 @@ fn is_of(metadata: &Metadata, user: u32) -> bool {
 
 fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Whether the socket is where PostgreSQL has made it, in a directory in which its user alone may write.
+pub(crate) fn is_there(cluster: &Cluster) -> bool {
+    let directory = fs::symlink_metadata(&cluster.socket_dir);
+    let socket = fs::symlink_metadata(path(&cluster.socket_dir));
+    directory.is_ok_and(|directory| is_of(&directory, cluster.account.uid()))
+        && socket.is_ok_and(|socket| {
+            socket.file_type().is_socket() && socket.uid() == cluster.account.uid()
+        })
 }
 
 /// The socket in its directory.

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::cluster::Cluster;
 use crate::server::Server;
 use crate::stop::Stop;
+use crate::way::Way;
 
 /// How soon an end is noticed.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -43,12 +44,23 @@ pub(crate) fn start(cluster: &Cluster, stop: &Stop) -> Result<Server, Error> {
 pub(crate) fn watch(cluster: &Cluster, mut server: Server, stop: &Stop) -> Result<(), Error> {
     let mut started = Instant::now();
     let mut pause = Duration::ZERO;
+    let mut way = Way::default();
     loop {
         if stop.within(GLANCE) {
             return server.stop();
         }
-        let Some(status) = server.exited()? else { continue };
-        warn!("PostgreSQL ended unexpectedly ({status}): restarting it");
+        match server.exited()? {
+            Some(status) => warn!("PostgreSQL ended unexpectedly ({status}): restarting it"),
+            None if way.is_lost(cluster) => {
+                warn!(
+                    "the socket of PostgreSQL is gone from {}, or others can write there: nobody can reach it any more, so it \
+                     is restarted",
+                    cluster.socket_dir.display()
+                );
+                server.stop()?;
+            }
+            None => continue,
+        }
         if started.elapsed() > STEADY {
             pause = Duration::ZERO;
         }
@@ -68,6 +80,7 @@ pub(crate) fn watch(cluster: &Cluster, mut server: Server, stop: &Stop) -> Resul
             }
         };
         started = Instant::now();
+        way = Way::default();
         info!("restarted PostgreSQL");
     }
 }

@@ -9,3 +9,4 @@ mod held;
 mod life;
 mod places;
 mod recovery;
+mod way;
