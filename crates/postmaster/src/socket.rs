@@ -106,14 +106,28 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Whether the socket is where PostgreSQL has made it, in a directory in which its user alone may write.
-pub(crate) fn is_there(cluster: &Cluster) -> bool {
-    let directory = fs::symlink_metadata(&cluster.socket_dir);
-    let socket = fs::symlink_metadata(path(&cluster.socket_dir));
-    directory.is_ok_and(|directory| is_of(&directory, cluster.account.uid()))
-        && socket.is_ok_and(|socket| {
-            socket.file_type().is_socket() && socket.uid() == cluster.account.uid()
-        })
+/// What is where PostgreSQL has made its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A socket of its user, in a directory in which nobody else may write.
+    Ours,
+    /// No socket.
+    Nothing,
+    /// A directory of somebody else.
+    Foreign,
+}
+
+/// Looks for the socket of a PostgreSQL that runs.
+pub(crate) fn look(cluster: &Cluster) -> Found {
+    let user = cluster.account.uid();
+    match fs::symlink_metadata(&cluster.socket_dir) {
+        Ok(directory) if !is_of(&directory, user) => return Found::Foreign,
+        _ => {}
+    }
+    match fs::symlink_metadata(path(&cluster.socket_dir)) {
+        Ok(socket) if socket.file_type().is_socket() && socket.uid() == user => Found::Ours,
+        _ => Found::Nothing,
+    }
 }
 
 /// The socket in its directory.

@@ -53,7 +53,7 @@ pub(crate) fn watch(cluster: &Cluster, mut server: Server, stop: &Stop) -> Resul
             Some(status) => warn!("PostgreSQL ended unexpectedly ({status}): restarting it"),
             None if way.is_lost(cluster) => {
                 warn!(
-                    "the socket of PostgreSQL is gone from {}, or others can write there: nobody can reach it any more, so it \
+                    "the socket of PostgreSQL is gone from {}: nobody can reach it any more, so it \
                      is restarted",
                     cluster.socket_dir.display()
                 );

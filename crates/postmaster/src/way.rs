@@ -3,10 +3,10 @@
 use std::fs::{File, FileTimes};
 use std::time::{Duration, Instant, SystemTime};
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::cluster::Cluster;
-use crate::socket;
+use crate::socket::{self, Found};
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -23,20 +23,33 @@ pub(crate) struct Way {
     looked: Option<Instant>,
     renewed: Option<Instant>,
     missing_since: Option<Instant>,
+    is_foreign: bool,
 }
 
 impl Way {
-    /// Whether nobody can reach this PostgreSQL any more, or somebody else may have taken its place. What has to do
-    /// with that is looked at every now and again.
+    /// Whether the socket is gone, so that nobody can connect to this PostgreSQL any more. It is looked at every now and
+    /// again.
+    ///
+    /// Where somebody else has made the directory, there is no way back before that is gone: those who are connected
+    /// to this PostgreSQL are better off as long as it runs.
     pub(crate) fn is_lost(&mut self, cluster: &Cluster) -> bool {
         if !is_due(&mut self.looked, LOOK) {
             return false;
         }
-        if socket::is_there(cluster) {
+        let found = socket::look(cluster);
+        let is_news = found == Found::Foreign && !self.is_foreign;
+        self.is_foreign = found == Found::Foreign;
+        match found {
+            Found::Ours if is_due(&mut self.renewed, RENEWAL) => renew(cluster),
+            Found::Foreign if is_news => warn!(
+                "the directory of PostgreSQL's socket, {}, belongs to somebody else: nobody can connect, and whoever tries \
+                 to is answered by that user; remove it, and PostgreSQL is restarted",
+                cluster.socket_dir.display()
+            ),
+            _ => {}
+        }
+        if found != Found::Nothing {
             self.missing_since = None;
-            if is_due(&mut self.renewed, RENEWAL) {
-                renew(cluster);
-            }
             return false;
         }
         self.missing_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
