@@ -1,11 +1,13 @@
 //! With nothing configured the service brings its own PostgreSQL, and keeps what is in it.
 
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use tokio::task::spawn_blocking;
 
 use crate::support::{Service, eventually, flower, home, measured, spawn};
@@ -40,7 +42,7 @@ const ROWS: &str = "select count(*) from raw_data join prediction using (id)";
 
 /// The process that says it is the PostgreSQL of this data directory.
 pub(crate) fn postmaster(data_dir: &Path) -> Option<Pid> {
-    let file = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).ok()?;
+    let file = fs::read_to_string(data_dir.join("postgres/postmaster.pid")).ok()?;
     Some(Pid::from_raw(file.lines().next()?.parse().ok()?))
 }
 
@@ -143,9 +145,9 @@ async fn a_socket_that_is_cleaned_away_comes_back() {
     for round in [2, 3] {
         let before = postmaster(&data_dir).unwrap();
         if round == 2 {
-            std::fs::remove_dir_all(&directory).unwrap();
+            fs::remove_dir_all(&directory).unwrap();
         } else {
-            std::fs::remove_file(&socket).unwrap();
+            fs::remove_file(&socket).unwrap();
         }
         service.log().wait_for("nobody can reach it any more").await;
         eventually("another PostgreSQL is ready", async || {
@@ -161,4 +163,70 @@ async fn a_socket_that_is_cleaned_away_comes_back() {
         assert!(rows >= round, "{rows}");
     }
     assert_eq!(service.stop().await.code(), Some(0));
+}
+
+/// Removes a stand-in at the end, and the directory of all of them if nothing else is in it.
+struct StandIn(PathBuf);
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+        let _ = self.0.parent().map(fs::remove_dir);
+    }
+}
+
+/// A start on this data directory, which must be refused, and what it says.
+async fn refusal(data_dir: &Path) -> String {
+    let mut command = Service::command();
+    command.env("DATA_DIR", data_dir);
+    let (mut process, mut log) = spawn(command);
+    let said = log.wait_for("the private PostgreSQL cannot be used").await;
+    assert!(!process.wait().unwrap().success());
+    said
+}
+
+/// As under `/root`: PostgreSQL's user may not enter there.
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
+async fn the_record_of_root_follows_its_data_directory() {
+    if !geteuid().is_root() {
+        eprintln!("not applicable: it takes root");
+        return;
+    }
+    let home = home();
+    let (project, moved) = (home.path().join("proj"), home.path().join("project"));
+    fs::create_dir(&project).unwrap();
+    fs::set_permissions(&project, Permissions::from_mode(0o700)).unwrap();
+    let mut service = Service::start_private(&project.join("data")).await;
+    service.predict(&flower()).await;
+    let words = fs::read_to_string(project.join("data/cluster-elsewhere")).unwrap();
+    let stand_in = StandIn(words.lines().last().unwrap().into());
+    assert!(stand_in.0.join("postgres").exists(), "{words}");
+    assert!(words.contains("does not hold the record"), "{words}");
+    assert_eq!(ask(&mut service, ROWS).await, "1");
+    assert_eq!(service.stop().await.code(), Some(0));
+
+    fs::rename(&project, &moved).unwrap();
+    let mut service = Service::start_private(&moved.join("data")).await;
+    let line = service.log().wait_for("its record stays in").await;
+    assert!(line.contains(moved.to_str().unwrap()), "{line}");
+    assert_eq!(ask(&mut service, ROWS).await, "1");
+    service.predict(&flower()).await;
+
+    // While it runs, and when it does not.
+    let copied = Command::new("cp").arg("-r").args([&moved, &project]).status().unwrap();
+    assert!(copied.success());
+    let running = refusal(&project.join("data")).await;
+    assert_eq!(service.stop().await.code(), Some(0));
+    let stopped = refusal(&project.join("data")).await;
+    for said in [running, stopped] {
+        assert!(said.contains("is a copy of") && said.contains("go on with"), "{said}");
+    }
+
+    let mut service = Service::start_private(&moved.join("data")).await;
+    assert_eq!(ask(&mut service, ROWS).await, "2");
+    assert_eq!(service.stop().await.code(), Some(0));
+    fs::remove_dir_all(&stand_in.0).unwrap();
+    let said = refusal(&moved.join("data")).await;
+    assert!(said.contains("there is no cluster") && said.contains("restore that"), "{said}");
 }

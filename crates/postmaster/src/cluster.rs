@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::account::Account;
 use crate::fingerprint::fingerprint;
+use crate::lock::Lock;
 use crate::place::{CLUSTER, Place};
 use crate::programs::Programs;
+use crate::stand_in::StandIn;
 use crate::stop::Stop;
 use crate::{Error, Settings, creation, socket};
 
@@ -23,12 +25,19 @@ pub(crate) struct Cluster {
     pub(crate) programs: Programs,
     /// By which name its processes are known, on their command lines.
     pub(crate) mark: String,
+    /// Where it lives, if that is not the data directory: nobody else takes that meanwhile.
+    _stand_in: Option<StandIn>,
 }
 
 impl Cluster {
-    /// Finds the cluster of the canonical `data_dir`, or creates it.
-    pub(crate) fn open(data_dir: &Path, settings: &Settings, stop: &Stop) -> Result<Self, Error> {
-        let place = Place::find(data_dir)?;
+    /// Finds the cluster of the canonical `data_dir`, whose lock we have, or creates it.
+    pub(crate) fn open(
+        data_dir: &Path,
+        lock: &Lock,
+        settings: &Settings,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let place = Place::find(data_dir, lock.was_held_before())?;
         let directory = place.directory.join(CLUSTER);
         let programs = Programs::find(
             settings.programs.as_deref(),
@@ -39,9 +48,14 @@ impl Cluster {
         if place.version.is_none() {
             creation::create(&place.directory, &directory, &programs, &place.account, stop)?;
         }
-        let fingerprint = fingerprint(data_dir);
+        if let Some(stand_in) = &place.stand_in {
+            stand_in.be_named(data_dir)?;
+        }
+        // The same after the data directory was moved away from its stand-in.
+        let fingerprint = fingerprint(&place.directory);
         let socket_dir = socket::prepare(&place.directory, &place.account)?;
         let mark = format!("onrecord-{fingerprint}");
-        Ok(Self { directory, socket_dir, account: place.account, programs, mark })
+        let Place { account, stand_in, .. } = place;
+        Ok(Self { directory, socket_dir, account, programs, mark, _stand_in: stand_in })
     }
 }

@@ -14,8 +14,10 @@ mod directory;
 mod fingerprint;
 mod install;
 mod place;
+mod pointer;
 mod programs;
 mod socket;
+mod stand_in;
 
 mod configuration;
 mod log;

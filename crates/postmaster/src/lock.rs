@@ -1,9 +1,9 @@
 //! One service per data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::Error;
 /// copy of itself that holds the lock until it has become that program.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What stands behind the process id. A lock without it was last held by a version that did not say where the record is.
+const WORDS: &str = "If the record is not beside this file, cluster-elsewhere says where it is.";
+
 /// The lock on a data directory, held until dropped.
 ///
 /// It is an advisory lock on an open file: the system frees it when the process ends, however it ends.
@@ -22,12 +25,18 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
+    was_held_before: bool,
+}
+
+/// Where the lock of a data directory is.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("lock")
 }
 
 impl Lock {
     /// Takes the lock of `data_dir` and leaves our process id in it, or fails within [`LINGER`].
     pub(crate) fn take(data_dir: &Path) -> Result<Self, Error> {
-        let path = data_dir.join("lock");
+        let path = path(data_dir);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -46,10 +55,9 @@ impl Lock {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let mut holder = String::new();
                     // An unreadable holder is an unknown one.
-                    let _ = file.read_to_string(&mut holder);
-                    let pid = holder.trim().parse().ok();
+                    let holder = read(&mut file).unwrap_or_default();
+                    let pid = holder.lines().next().and_then(|pid| pid.trim().parse().ok());
                     return Err(Error::InUse { directory: data_dir.to_owned(), pid });
                 }
                 Err(TryLockError::Error(source)) => {
@@ -57,11 +65,26 @@ impl Lock {
                 }
             }
         }
+        let before = read(&mut file).map_err(Error::file("read", &path))?;
+        let was_held_before = !before.is_empty() && !before.contains(WORDS);
         file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}\n{WORDS}", std::process::id()))
             .map_err(Error::file("write", &path))?;
-        Ok(Self { file })
+        Ok(Self { file, was_held_before })
     }
+
+    /// Whether a version that did not say where the record is has held it last.
+    pub(crate) fn was_held_before(&self) -> bool {
+        self.was_held_before
+    }
+}
+
+fn read(file: &mut File) -> io::Result<String> {
+    let mut content = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut content)?;
+    Ok(content)
 }
 
 impl Drop for Lock {

@@ -1,18 +1,16 @@
 //! Where the cluster and its socket live.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
 use tracing::info;
 
 use crate::Error;
 use crate::account::Account;
-use crate::fingerprint::fingerprint;
-
-/// Where clusters live whose user cannot reach the data directory.
-const ELSEWHERE: &str = "/var/lib/onrecord";
+use crate::stand_in::{self, StandIn};
 
 /// The name of the cluster in the directory that holds it.
 pub(crate) const CLUSTER: &str = "postgres";
@@ -26,48 +24,89 @@ pub(crate) struct Place {
     pub(crate) account: Account,
     /// The major version of the cluster, if there is one.
     pub(crate) version: Option<u32>,
+    /// The stand-in, if it is one.
+    pub(crate) stand_in: Option<StandIn>,
 }
 
 impl Place {
     /// Finds the cluster of the canonical `data_dir`, or the place for a new one.
     ///
-    /// An existing cluster is never passed over for an empty place.
-    pub(crate) fn find(data_dir: &Path) -> Result<Self, Error> {
-        let elsewhere = Path::new(ELSEWHERE).join(fingerprint(data_dir));
-        for directory in [data_dir, &elsewhere] {
-            if let Some((version, owner)) = existing(&directory.join(CLUSTER))? {
-                let account = Account::choose(Some(owner))?;
-                if !account.is_switched() && account.uid() != owner {
-                    return Err(Error::ForeignCluster {
-                        directory: directory.join(CLUSTER),
-                        owner,
-                        ours: account.uid(),
-                    });
+    /// An existing cluster is never passed over for an empty place. `was_used` is whether a version may have left one
+    /// elsewhere that did not say so.
+    pub(crate) fn find(data_dir: &Path, was_used: bool) -> Result<Self, Error> {
+        Self::find_below(Path::new(stand_in::ROOT), data_dir, was_used)
+    }
+
+    /// The same with another directory for the stand-ins.
+    fn find_below(root: &Path, data_dir: &Path, was_used: bool) -> Result<Self, Error> {
+        let here = existing(&data_dir.join(CLUSTER))?;
+        let named = stand_in::named(root, data_dir)?;
+        match (here, named) {
+            (Some(_), Some(stand_in)) => {
+                Err(Error::TwoClusters { data_dir: data_dir.to_owned(), stand_in })
+            }
+            (Some(found), None) => Self::with_cluster(data_dir, found),
+            (None, Some(directory)) => match existing(&directory.join(CLUSTER))? {
+                Some(found) => Self::with_cluster(&directory, found)?.standing_in_for(data_dir),
+                None => Err(Error::MissingCluster {
+                    data_dir: data_dir.to_owned(),
+                    stand_in: directory,
+                }),
+            },
+            (None, None) => {
+                if let Some(directory) = stand_in::found(root, data_dir)?
+                    && let Some(found) = existing(&directory.join(CLUSTER))?
+                {
+                    return Self::with_cluster(&directory, found)?.standing_in_for(data_dir);
                 }
-                if !account.reaches(directory) {
-                    let user = account.name().to_owned();
-                    return Err(Error::Unreachable { directory: directory.to_owned(), user });
-                }
-                report_move(data_dir, directory, &account);
-                return Ok(Self {
-                    directory: directory.to_owned(),
-                    account,
-                    version: Some(version),
-                });
+                Self::new(root, data_dir, was_used)
+            }
+        }
+    }
+
+    /// The place of a cluster of this version and this owner.
+    fn with_cluster(directory: &Path, (version, owner): (u32, u32)) -> Result<Self, Error> {
+        let account = Account::choose(Some(owner))?;
+        if !account.is_switched() && account.uid() != owner {
+            let directory = directory.join(CLUSTER);
+            return Err(Error::ForeignCluster { directory, owner, ours: account.uid() });
+        }
+        let directory = directory.to_owned();
+        if !account.reaches(&directory) {
+            let user = account.name().to_owned();
+            return Err(Error::Unreachable { directory, user });
+        }
+        Ok(Self { directory, account, version: Some(version), stand_in: None })
+    }
+
+    /// The place of a new cluster.
+    fn new(root: &Path, data_dir: &Path, was_used: bool) -> Result<Self, Error> {
+        // Another user never had one elsewhere.
+        if was_used && geteuid().is_root() {
+            let nameless = stand_in::nameless(root)?;
+            if !nameless.is_empty() {
+                return Err(Error::PerhapsMoved { data_dir: data_dir.to_owned(), nameless });
             }
         }
         let account = Account::choose(None)?;
-        let directory = if account.reaches(data_dir) { data_dir } else { &elsewhere };
-        if directory != data_dir {
-            for open in [Path::new(ELSEWHERE), directory] {
-                // To be entered by that user, whatever our mask.
-                fs::create_dir_all(open)
-                    .and_then(|()| fs::set_permissions(open, Permissions::from_mode(0o755)))
-                    .map_err(Error::file("create", open))?;
-            }
+        if account.reaches(data_dir) {
+            let directory = data_dir.to_owned();
+            return Ok(Self { directory, account, version: None, stand_in: None });
         }
-        report_move(data_dir, directory, &account);
-        Ok(Self { directory: directory.to_owned(), account, version: None })
+        let directory = stand_in::make(root, data_dir, &account)?;
+        Self { directory, account, version: None, stand_in: None }.standing_in_for(data_dir)
+    }
+
+    /// Takes the place for a data directory that is another one.
+    fn standing_in_for(mut self, data_dir: &Path) -> Result<Self, Error> {
+        self.stand_in = Some(StandIn::claim(&self.directory, data_dir)?);
+        info!(
+            "the record of the data directory {} is in {}, where the user {} may enter",
+            data_dir.display(),
+            self.directory.display(),
+            self.account.name()
+        );
+        Ok(self)
     }
 }
 
@@ -97,13 +136,5 @@ fn existing(directory: &Path) -> Result<Option<(u32, u32)>, Error> {
     }
 }
 
-fn report_move(data_dir: &Path, directory: &Path, account: &Account) {
-    if directory != data_dir {
-        info!(
-            "the user {} cannot reach {}: the database lives in {}",
-            account.name(),
-            data_dir.display(),
-            directory.display()
-        );
-    }
-}
+#[cfg(test)]
+mod tests;

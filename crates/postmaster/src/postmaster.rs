@@ -38,7 +38,7 @@ impl Postmaster {
     pub fn start(settings: &Settings, stop: &Stop) -> Result<Self, Error> {
         let data_dir = directory::prepare(&settings.data_dir)?;
         let lock = Lock::take(&data_dir)?;
-        let cluster = Cluster::open(&data_dir, settings, stop)?;
+        let cluster = Cluster::open(&data_dir, &lock, settings, stop)?;
         let server = watch::start(&cluster, stop)?;
 
         let cluster_dir = cluster.directory.clone();

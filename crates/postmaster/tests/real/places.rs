@@ -212,6 +212,8 @@ fn where_that_user_cannot_go_the_cluster_lives_elsewhere() {
     let cleaner = Cleaner(&place);
     assert_eq!(place.parent(), Some(Path::new("/var/lib/onrecord")));
     assert!(!home.cluster_dir().exists());
+    let named = fs::read_to_string(home.data_dir().join("cluster-elsewhere")).unwrap();
+    assert_eq!(named.lines().last(), place.to_str(), "{named}");
     sql(&postmaster, "create table kept (n int); insert into kept values (42)");
     postmaster.stop().unwrap();
 
