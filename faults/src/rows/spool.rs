@@ -160,8 +160,11 @@ pub(super) async fn torn(run: Run) -> anyhow::Result<Finding> {
 
 /// Tears off or flips bits in the last page of the largest file.
 fn damage(place: &Path, tears: bool, random: &mut ChaCha8Rng) -> anyhow::Result<String> {
-    let files =
-        fs::read_dir(place)?.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    // The directory of its own that the spool makes in what it is given.
+    let files = fs::read_dir(place.join("onrecord-spool"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file());
     let size = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
     let largest = files.max_by_key(size).context("the spool has no file")?;
     let (length, file) =
