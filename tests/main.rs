@@ -18,6 +18,7 @@ mod killed;
 mod laws;
 mod ledger;
 mod left_out;
+mod libpq;
 mod limits;
 mod log;
 mod metrics;

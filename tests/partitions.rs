@@ -8,7 +8,7 @@ mod upgrade;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use storage::{Database, Store, TlsParameters};
+use storage::{Database, Store, Variables};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -198,7 +198,7 @@ async fn a_look_at_the_record_stands_in_nobodys_way() {
     let database = TestDatabase::create().await;
     Service::start(&database).await.stop().await;
     let store = {
-        let database = Database::from_url(&database.url(), &TlsParameters::default()).unwrap();
+        let database = Database::from_url(&database.url(), &Variables::default()).unwrap();
         Store::new(database).unwrap()
     };
     let sql = database.connect().await;

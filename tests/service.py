@@ -62,8 +62,8 @@ def _start(
     command: Sequence[str | Path], data: Path, log: Path, settings: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     command = command or [_program()]
-    database = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
-    environment = {name: value for name, value in os.environ.items() if name not in database}
+    theirs = {name for name in os.environ if name == "DATABASE_URL" or name.startswith("PG")}
+    environment = {name: value for name, value in os.environ.items() if name not in theirs}
     environment |= {"LISTEN": "127.0.0.1:0", "DATA_DIR": str(data), "LOG_FORMAT": "json"}
     environment |= settings
     with log.open("wb") as output:

@@ -61,7 +61,7 @@ async fn a_database_that_refuses_connections_is_named_without_its_password() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgresql://ada:topsecret@127.0.0.1:{port}/flowers");
     let started = Instant::now();
-    let named = format!("127.0.0.1 port {port} database flowers user ada");
+    let named = format!("127.0.0.1:{port} database flowers user ada");
     let log = check_refused(with_url(&url), &[&named]).await;
     measured("gave up on a refusing database after", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use storage::{Database, Rules, TlsParameters, Upkeep};
+use storage::{Database, Rules, Upkeep, Variables};
 
 use super::{TABLES, first_id_at, insert, suffixes};
 use crate::support::{Service, TestDatabase, count};
 
 fn upkeep(database: &TestDatabase, retain_days: Option<u16>) -> Upkeep {
-    let database = Database::from_url(&database.url(), &TlsParameters::default()).unwrap();
+    let database = Database::from_url(&database.url(), &Variables::default()).unwrap();
     let rules = Rules { retain_days, answers_kept: Duration::from_secs(60) };
     Upkeep::new(database, rules).unwrap()
 }

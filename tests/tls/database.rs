@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use storage::{Database, Rules, Store, TlsParameters, Upkeep};
+use storage::{Database, Rules, Store, Upkeep, Variables};
 
 use super::{Authority, Issued, refused};
 use crate::support::{OwnPostgres, Service, count, flower, measured};
@@ -67,7 +67,7 @@ impl Server {
     async fn try_as(&self, user: &str, parameters: &str) -> Result<(), String> {
         let open = async || {
             let url = self.url(user, parameters);
-            let database = Database::from_url(&url, &TlsParameters::default())?;
+            let database = Database::from_url(&url, &Variables::default())?;
             let store = Store::new(database)?;
             let checked = match store.probe() {
                 Ok(probe) => probe.look().await,
@@ -120,7 +120,7 @@ async fn connections_are_verified_as_asked() {
     let other_ca = format!("sslmode=verify-ca&sslrootcert={}", other.root());
     let bound = format!("{full}&channel_binding=require");
     let url = server.url("tls", &full);
-    let database = Database::from_url(&url, &TlsParameters::default()).unwrap();
+    let database = Database::from_url(&url, &Variables::default()).unwrap();
     let rules = Rules { retain_days: None, answers_kept: Duration::from_secs(60) };
     Upkeep::new(database, rules).unwrap().migrate().await.unwrap();
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use storage::{Database, Store, TlsParameters};
+use storage::{Database, Store, Variables};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -48,7 +48,7 @@ async fn a_password_is_never_sent_in_clear_or_as_md5_without_tls() {
             let (port, told) = impostor(request).await;
             let mode = if mode.is_empty() { String::new() } else { format!("?sslmode={mode}") };
             let url = format!("postgresql://ada:{PASSWORD}@127.0.0.1:{port}/flowers{mode}");
-            let database = Database::from_url(&url, &TlsParameters::default()).unwrap();
+            let database = Database::from_url(&url, &Variables::default()).unwrap();
             let error = Store::new(database).unwrap().probe().unwrap().look().await.unwrap_err();
             let words = domain::Causes(&error).to_string();
             assert!(words.contains(refused) && !words.contains(PASSWORD), "{mode}: {words}");

@@ -2,9 +2,9 @@
 
 use std::env;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use postmaster::{Postmaster, Stop};
-use storage::{Database, Schema, TlsParameters};
+use storage::{Database, Schema, Variables};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -44,6 +44,9 @@ pub(crate) async fn locate(
     shutdown: &mut Shutdown,
 ) -> anyhow::Result<Option<Located>> {
     let record = &settings.record;
+    let variables = Variables::read(|name| Some(env::var_os(name)?.to_string_lossy().into_owned()));
+    let variables = variables.context("a variable of libpq is set that cannot be used")?;
+    let from_url = |variable: &str, url: &String| from_url(variable, url, &variables);
     let maintenance = record.maintenance_database_url.as_ref();
     let maintenance =
         maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
@@ -64,19 +67,20 @@ pub(crate) async fn locate(
 
     let named = match &record.database_url {
         Some(url) => Some(from_url("DATABASE_URL", url)?),
-        None => from_libpq_variables()?,
+        None => from_libpq_variables(&variables)?,
     };
     if let Some(database) = named {
         return located(database, None);
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
-    let database = Database::from_parts(
-        postmaster.socket_dir().to_str(),
-        Some(postmaster.port()),
-        Some(postmaster.user()),
-        None,
-        Some(postmaster.database()),
-    );
+    let database = Database::at_socket(
+        postmaster.socket_dir(),
+        postmaster.port(),
+        postmaster.user(),
+        postmaster.database(),
+        &variables,
+    )
+    .context("the private PostgreSQL cannot be used")?;
     located(database, Some(postmaster))
 }
 
@@ -115,10 +119,10 @@ async fn start_private(
     Ok(started)
 }
 
-fn from_url(variable: &str, url: &str) -> anyhow::Result<Database> {
+fn from_url(variable: &str, url: &str, variables: &Variables) -> anyhow::Result<Database> {
     ensure!(!url.is_empty(), "{variable} is set, but empty; unset it to do without");
-    let database = Database::from_url(url, &tls_from_libpq_variables())
-        .with_context(|| format!("{variable} cannot be used"))?;
+    let database =
+        Database::from_url(url, variables).with_context(|| format!("{variable} cannot be used"))?;
     warn_if_unverified(variable, &database);
     Ok(database)
 }
@@ -133,35 +137,11 @@ fn warn_if_unverified(variable: &str, database: &Database) {
     }
 }
 
-/// The database that libpq's variables name, if any of them is set.
-fn from_libpq_variables() -> anyhow::Result<Option<Database>> {
-    let [host, port, user, password, name] =
-        ["PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"].map(|name| env::var(name).ok());
-    if [&host, &port, &user, &password, &name].into_iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let port = match port.map(|port| port.parse()) {
-        None => None,
-        Some(Ok(port)) => Some(port),
-        Some(Err(_)) => bail!("PGPORT is not a port number"),
-    };
-    // libpq's default, which tokio-postgres does not know.
-    let user = user.or_else(|| env::var("USER").ok());
-    let database = Database::from_parts(
-        host.as_deref(),
-        port,
-        user.as_deref(),
-        password.as_deref(),
-        name.as_deref(),
-    );
-    let database = database.encrypted(&tls_from_libpq_variables());
+/// The database that libpq's variables name, if any of them says where it is.
+fn from_libpq_variables(variables: &Variables) -> anyhow::Result<Option<Database>> {
+    let Some(place) = variables.place() else { return Ok(None) };
+    let database = Database::from_variables(variables);
     let database = database.context("what PGHOST and the like name cannot be used")?;
-    warn_if_unverified("PGHOST", &database);
+    warn_if_unverified(place, &database);
     Ok(Some(database))
-}
-
-/// What libpq's variables say of TLS.
-fn tls_from_libpq_variables() -> TlsParameters {
-    let variable = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
-    TlsParameters::from_variables(variable)
 }

@@ -49,7 +49,8 @@ impl Away {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let model = Arc::new(Model::embedded()?);
-        let nowhere = Database::from_parts(Some("/nowhere"), None, Some("nobody"), None, None);
+        let nowhere =
+            Database::from_url("host=/nowhere user=nobody", &storage::Variables::default())?;
         let store = Store::new(nowhere)?;
         let writer = store.writer()?;
         let recording = Arc::new(Recording::new(Arc::clone(&model)));

@@ -123,6 +123,6 @@ fn default_threads() -> NonZeroUsize {
 }
 
 const AFTER_HELP: &str = "\
-Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY (see
+Also read: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSERVICE and the other variables of libpq (see
 --database-url), and RUST_LOG, which says what is logged, for example RUST_LOG=warn (default: info). A request that fails leaves a line in the log; RUST_LOG=info,api=debug adds
 one for each that succeeds, which costs a fifth of the throughput. Libraries log at info at most: below, they write what was sent.";

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use deadpool_postgres::{ConfigConnectImpl, Connect};
@@ -16,49 +17,96 @@ use tokio_postgres::{Client, Config, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::password_guard::PasswordGuard;
+use crate::servers::{Server, Servers};
+use crate::wanted::Wanted;
+use crate::{Cause, own_error};
 
-/// Makes connections, encrypted as their configuration says if there is something to encrypt them by.
+/// Makes connections to the first of the servers that answers, encrypted as their configuration says if there is something
+/// to encrypt them by.
 #[derive(Clone, Default)]
-pub(crate) struct Connector(Option<MakeRustlsConnect>);
-
-impl Connector {
-    pub(crate) fn new(tls: ClientConfig) -> Self {
-        Self(Some(MakeRustlsConnect::new(tls)))
-    }
+pub(crate) struct Connector {
+    tls: Option<MakeRustlsConnect>,
+    servers: Arc<Servers>,
 }
 
-impl Connect for Connector {
-    fn connect(&self, config: &Config) -> Connecting<'_> {
-        let mut config = config.clone();
+impl Connector {
+    pub(crate) fn new(servers: Servers, tls: Option<ClientConfig>) -> Self {
+        Self { tls: tls.map(MakeRustlsConnect::new), servers: Arc::new(servers) }
+    }
+
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// Tries one server after the other.
+    async fn connect_to_any(&self, config: &Config) -> Result<Connected, Error> {
+        let servers = self.servers.in_order();
+        let (mut spare, mut failures) = (None, Vec::new());
+        for server in &servers {
+            let wanted = self.servers.wanted;
+            let failure = match self.connect_to(server, config).await {
+                Ok((connected, true)) => return Ok(connected),
+                Ok((connected, false)) => {
+                    spare = spare.or(Some(connected).filter(|_| wanted == Wanted::PreferStandby));
+                    format!("it is not what target_session_attrs={} asks for", wanted.word())
+                }
+                Err(error) if servers.len() == 1 => return Err(error),
+                Err(error) => Cause::from(error).to_string(),
+            };
+            failures.push(format!("{server}: {failure}"));
+        }
+        match spare {
+            Some(connected) => Ok(connected),
+            None => own_error::of_words(failures.join("; ")).await,
+        }
+    }
+
+    /// Connects to this server, and says whether it is of the kind that is wanted.
+    async fn connect_to(
+        &self,
+        server: &Server,
+        config: &Config,
+    ) -> Result<(Connected, bool), Error> {
+        let connected = self.open(server.configure(config)).await?;
+        let wanted = self.servers.wanted.is_met(&connected.0).await?;
+        Ok((connected, wanted))
+    }
+
+    /// Opens a connection to the one server of this configuration.
+    async fn open(&self, mut config: Config) -> Result<Connected, Error> {
         // Whoever can see what goes through a Unix socket needs no password.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
             config.ssl_mode(SslMode::Disable);
-            return Box::pin(
-                async move { ConfigConnectImpl { tls: NoTls }.connect(&config).await },
-            );
+            return ConfigConnectImpl { tls: NoTls }.connect(&config).await;
         }
         let mode = config.get_ssl_mode();
         let ways = Ways {
-            tls: self.0.clone().filter(|_| mode != SslMode::Disable),
+            tls: self.tls.clone().filter(|_| mode != SslMode::Disable),
             required: mode == SslMode::Require,
             direct: config.get_ssl_negotiation() == SslNegotiation::Direct,
         };
         // Tells tokio-postgres to hand over the stream as it is: what is agreed on is up to the way.
         config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-        Box::pin(async move {
-            let plain = Ways { tls: None, ..ways.clone() };
-            match (ConfigConnectImpl { tls: ways }).connect(&config).await {
-                Err(error) if mode == SslMode::Prefer && may_be_tls(&error) => {
-                    ConfigConnectImpl { tls: plain }.connect(&config).await
-                }
-                done => done,
+        let plain = Ways { tls: None, ..ways.clone() };
+        match (ConfigConnectImpl { tls: ways }).connect(&config).await {
+            Err(error) if mode == SslMode::Prefer && may_be_tls(&error) => {
+                ConfigConnectImpl { tls: plain }.connect(&config).await
             }
-        })
+            done => done,
+        }
     }
 }
 
-type Connecting<'a> =
-    Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
+impl Connect for Connector {
+    fn connect(&self, config: &Config) -> Connecting<'_> {
+        let config = config.clone();
+        Box::pin(async move { self.connect_to_any(&config).await })
+    }
+}
+
+type Connected = (Client, JoinHandle<()>);
+
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, Error>> + Send + 'a>>;
 
 /// Whether a connection may have failed because it was encrypted: the two sides did not come to terms, or the server
 /// expects it otherwise. Then libpq tries again without, if TLS was only preferred.

@@ -1,25 +1,28 @@
 //! Where the database is.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::path::Path;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
 use crate::connector::Connector;
-use crate::refusal::{self, is_socket};
-use crate::tls::Mode;
-use crate::{Cause, Error, Schema, TlsParameters, address};
+use crate::options::Options;
+use crate::servers::{Server, Servers};
+use crate::tls::{Mode, TlsParameters};
+use crate::wanted::Wanted;
+use crate::{Error, Schema, Variables, address, configuration, service_file};
 
 /// Where the database is and who connects to it. Its `Display` and `Debug` leave the password out.
 #[derive(Clone)]
 pub struct Database {
+    /// What a session is told, but for its server.
     pub(crate) config: Config,
     pub(crate) connector: Connector,
     /// How far the server is verified.
     verified: Option<&'static str>,
-    /// What was said of TLS.
-    tls: TlsParameters,
+    /// What was said of it.
+    options: Options,
     pooled: bool,
     /// The schema of the record, once it is found.
     pub(crate) schema: Option<Schema>,
@@ -27,52 +30,70 @@ pub struct Database {
 
 impl Database {
     /// The database at a URL, `postgresql://user:password@host:port/name`, or in libpq's `key=value` form. What it does not
-    /// say of TLS is said by `tls`.
+    /// say is said by libpq's variables, and what they do not say has libpq's default.
     ///
     /// # Errors
     ///
-    /// Fails if the text is not a valid address, or TLS is impossible as it says.
-    pub fn from_url(url: &str, tls: &TlsParameters) -> Result<Self, Error> {
-        let (rest, said) = address::split(url).map_err(Error::InvalidAddress)?;
-        refusal::check_shape(&rest).map_err(Error::InvalidAddress)?;
-        let config: Config =
-            rest.parse().map_err(|error| Error::InvalidAddress(refusal::of_parser(&error)))?;
-        if config.get_ssl_mode() != Config::new().get_ssl_mode() {
-            return Err(Error::InvalidAddress(Cause::of_words(
-                "sslmode cannot be told from the password: / and ? in it must be written as %2F and %3F",
-            )));
-        }
-        Self::plain(config).encrypted(&said.or(tls))
+    /// Fails if the text is not a valid address, or asks for something that is impossible or not done here.
+    pub fn from_url(url: &str, variables: &Variables) -> Result<Self, Error> {
+        Self::of(address::read(url).map_err(Error::InvalidAddress)?, variables)
     }
 
-    /// The database given by its parts, each as in libpq's `PGHOST`, `PGPORT` and so on; what is missing has
-    /// libpq's default. A host that starts with `/` is the directory of a Unix socket. Connections are not encrypted until
-    /// it is [said](Self::encrypted) how.
-    #[must_use]
-    pub fn from_parts(
-        host: Option<&str>,
-        port: Option<u16>,
-        user: Option<&str>,
-        password: Option<&str>,
-        name: Option<&str>,
-    ) -> Self {
-        let mut config = Config::new();
-        if let Some(host) = host {
-            config.host(host);
+    /// The database that libpq's variables name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they ask for something that is impossible or not done here.
+    pub fn from_variables(variables: &Variables) -> Result<Self, Error> {
+        Self::of(Options::default(), variables)
+    }
+
+    /// The database behind the Unix socket in a directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the variables ask for something that is impossible or not done here.
+    pub fn at_socket(
+        directory: &Path,
+        port: u16,
+        user: &str,
+        name: &str,
+        variables: &Variables,
+    ) -> Result<Self, Error> {
+        let (directory, port) = (directory.to_string_lossy(), port.to_string());
+        let mut said = Options::default();
+        for (option, value) in
+            [("host", &*directory), ("port", &port), ("user", user), ("dbname", name)]
+        {
+            said.take(option, value).map_err(Error::InvalidAddress)?;
         }
-        if let Some(port) = port {
-            config.port(port);
+        Self::of(said, variables)
+    }
+
+    /// Connections are encrypted as the options say; those over a Unix socket never are.
+    fn of(said: Options, variables: &Variables) -> Result<Self, Error> {
+        let options = service_file::completed(said, &variables.options);
+        let options = options.map_err(Error::InvalidAddress)?;
+        let mut servers = Servers::of(&options).map_err(Error::InvalidAddress)?;
+        let config = configuration::of(&options, &mut servers);
+        let mut config = config.map_err(Error::InvalidAddress)?;
+        let tls = TlsParameters::of(&options);
+        let mut mode = tls.mode()?;
+        if servers.all.iter().all(Server::is_socket) {
+            mode = Mode::Disable;
+        } else {
+            configuration::encrypt(&mut config, mode).map_err(Error::InvalidAddress)?;
         }
-        if let Some(user) = user {
-            config.user(user);
-        }
-        if let Some(password) = password {
-            config.password(password);
-        }
-        if let Some(name) = name {
-            config.dbname(name);
-        }
-        Self::plain(config)
+        let client = (mode != Mode::Disable).then(|| tls.client(mode)).transpose()?;
+        let connector = Connector::new(servers, client);
+        Ok(Self {
+            config,
+            connector,
+            verified: mode.verified(),
+            options,
+            pooled: false,
+            schema: None,
+        })
     }
 
     /// The same behind a pooler that gives each transaction another session, such as PgBouncer in transaction mode.
@@ -89,39 +110,11 @@ impl Database {
         self.pooled
     }
 
-    /// The same database, connections to which are encrypted as this says. Those over a Unix socket never are.
-    ///
-    /// # Errors
-    ///
-    /// Fails if TLS is impossible as it is said to be: a mode that there is not, a file that cannot be read; or if a host,
-    /// the database or the user has a name that none can have, and which so may be a part of the password.
-    pub fn encrypted(mut self, tls: &TlsParameters) -> Result<Self, Error> {
-        refusal::check_parts(&self.config).map_err(Error::InvalidAddress)?;
-        let mode = tls.mode()?;
-        if self.config.get_hosts().iter().all(is_socket) {
-            return Ok(self);
-        }
-        self.tls = tls.clone();
-        if mode == Mode::Disable {
-            return Ok(self);
-        }
-        let preferred = mode == Mode::Prefer;
-        self.config.ssl_mode(if preferred { SslMode::Prefer } else { SslMode::Require });
-        self.connector = Connector::new(tls.client(mode)?);
-        self.verified = mode.verified();
-        Ok(self)
-    }
-
     /// Whether somebody on the way could pass himself off as the database: it is on another machine, and connections are
     /// not verified in full.
     #[must_use]
     pub fn is_unverified(&self) -> bool {
-        let config = &self.config;
-        let near = if config.get_hostaddrs().is_empty() {
-            config.get_hosts().iter().all(is_near)
-        } else {
-            config.get_hostaddrs().iter().all(|address| address.to_canonical().is_loopback())
-        };
+        let near = self.servers().iter().all(Server::is_near);
         !near && self.verified != Mode::VerifyFull.verified()
     }
 
@@ -129,18 +122,27 @@ impl Database {
     /// psql asks for it, or finds it in its password file.
     #[must_use]
     pub fn psql(&self) -> String {
-        let config = &self.config;
-        let list = |values: Vec<String>| Some(values.join(",")).filter(|list| !list.is_empty());
+        let (config, servers) = (&self.config, self.servers());
+        let list =
+            |value: fn(&Server) -> String| servers.iter().map(value).collect::<Vec<_>>().join(",");
+        let addressed = servers.iter().any(|server| server.address().is_some());
+        let ported = servers.iter().any(|server| server.port() != 5432);
+        let encrypted = !servers.iter().all(Server::is_socket);
+        let of_tls = |name| self.options.get(name).filter(|_| encrypted).map(ToOwned::to_owned);
+        let wanted = self.connector.servers().wanted;
         let pairs = [
-            ("host", list(config.get_hosts().iter().map(name_of).collect())),
-            ("hostaddr", list(config.get_hostaddrs().iter().map(ToString::to_string).collect())),
-            ("port", list(config.get_ports().iter().map(ToString::to_string).collect())),
+            ("host", Some(list(name_of))),
+            ("hostaddr", addressed.then(|| list(address_of))),
+            ("port", ported.then(|| list(|server| server.port().to_string()))),
             ("dbname", config.get_dbname().map(ToOwned::to_owned)),
             ("user", config.get_user().map(ToOwned::to_owned)),
-            ("sslmode", self.tls.mode.clone()),
-            ("sslrootcert", self.tls.root_certificate.clone()),
-            ("sslcert", self.tls.certificate.clone()),
-            ("sslkey", self.tls.key.clone()),
+            ("passfile", self.options.get("passfile").map(ToOwned::to_owned)),
+            ("target_session_attrs", (wanted != Wanted::Any).then(|| wanted.word().to_owned())),
+            ("sslmode", of_tls("sslmode")),
+            ("sslnegotiation", of_tls("sslnegotiation")),
+            ("sslrootcert", of_tls("sslrootcert")),
+            ("sslcert", of_tls("sslcert")),
+            ("sslkey", of_tls("sslkey")),
             ("options", self.hidden_path()),
         ];
         let pairs = pairs.into_iter().filter_map(|(name, value)| {
@@ -151,62 +153,28 @@ impl Database {
         format!("psql '{}'", pairs.join(" ").replace('\'', r"'\''"))
     }
 
-    fn plain(mut config: Config) -> Self {
-        config.ssl_mode(SslMode::Disable);
-        let connector = Connector::default();
-        let tls = TlsParameters::default();
-        Self { config, connector, verified: None, tls, pooled: false, schema: None }.completed()
-    }
-
-    /// Fills in libpq's defaults, which tokio-postgres does not know: the host; the name is that of the user. A host that is
-    /// only an address is called by that, as TLS needs a name.
-    fn completed(mut self) -> Self {
-        if self.config.get_hosts().is_empty() {
-            for address in self.config.get_hostaddrs().to_owned() {
-                self.config.host(address.to_string());
-            }
-        }
-        if self.config.get_hosts().is_empty() {
-            self.config.host("localhost");
-        }
-        if self.config.get_dbname().is_none()
-            && let Some(user) = self.config.get_user().map(ToOwned::to_owned)
-        {
-            self.config.dbname(user);
-        }
-        self
+    fn servers(&self) -> &[Server] {
+        &self.connector.servers().all
     }
 }
 
-/// Whether it is this machine.
-fn is_near(host: &Host) -> bool {
-    let Host::Tcp(name) = host else { return true };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let address = name.parse::<IpAddr>();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-/// The name of a host, or the directory of a Unix socket.
-fn name_of(host: &Host) -> String {
-    match host {
-        Host::Tcp(name) => name.clone(),
+/// The name of a server, or the directory of its socket.
+fn name_of(server: &Server) -> String {
+    match server.host() {
+        Host::Tcp(name) => name,
         #[cfg(unix)]
         Host::Unix(path) => path.display().to_string(),
     }
 }
 
+fn address_of(server: &Server) -> String {
+    server.address().map(|address| address.to_string()).unwrap_or_default()
+}
+
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut hosts: Vec<_> = self.config.get_hosts().iter().map(name_of).collect();
-        hosts.extend(self.config.get_hostaddrs().iter().map(ToString::to_string));
-        // An address that is its own name is said once.
-        hosts.dedup();
-        write!(f, "{}", hosts.join(","))?;
-        if let Some(port) = self.config.get_ports().first() {
-            write!(f, " port {port}")?;
-        }
+        let servers: Vec<_> = self.servers().iter().map(ToString::to_string).collect();
+        write!(f, "{}", servers.join(","))?;
         if let Some(name) = self.config.get_dbname() {
             write!(f, " database {name}")?;
         }
@@ -233,20 +201,22 @@ impl fmt::Debug for Database {
 mod tests {
     use super::*;
 
+    use tokio_postgres::config::SslMode;
+
     fn url(url: &str) -> Result<Database, Error> {
-        Database::from_url(url, &TlsParameters::default())
+        Database::from_url(url, &Variables::default())
     }
 
     #[test]
     fn the_password_is_never_shown() {
         let database = url("postgresql://ada:secret@db.example:5433/flowers").unwrap();
-        assert_eq!(database.to_string(), "db.example port 5433 database flowers user ada");
+        assert_eq!(database.to_string(), "db.example:5433 database flowers user ada");
         assert!(!format!("{database:?}").contains("secret"));
     }
 
     #[test]
     fn the_database_is_named_after_its_user_if_it_has_no_name() {
-        let database = Database::from_parts(Some("/run/pg"), None, Some("ada"), None, None);
+        let database = url("host=/run/pg user=ada").unwrap();
         assert_eq!(database.to_string(), "/run/pg database ada user ada");
     }
 
@@ -262,10 +232,36 @@ mod tests {
     }
 
     #[test]
+    fn every_host_is_shown_with_its_port() {
+        let database = url("postgresql://ada@a:5598,b:5511/rec?sslmode=disable").unwrap();
+        assert_eq!(database.to_string(), "a:5598,b:5511 database rec user ada");
+        let database = url("host=/run,[::1] port=5598 user=ada").unwrap_err();
+        assert!(database.to_string().contains("not valid"));
+    }
+
+    #[test]
+    fn variables_complete_an_address_and_do_not_overrule_it() {
+        let set = [("PGHOST", "h"), ("PGPORT", "1"), ("PGUSER", "ada"), ("PGPASSWORD", "secret")];
+        let variables = Variables::read(|name| {
+            set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        });
+        let variables = variables.unwrap();
+        for (address, shown) in [
+            ("postgresql:///rec", "h:1 database rec user ada"),
+            ("postgresql://eve@i:2", "i:2 database eve user eve"),
+            ("dbname=rec host=/run", "/run port 1 database rec user ada"),
+        ] {
+            let database = Database::from_url(address, &variables).unwrap();
+            assert_eq!(database.to_string(), shown);
+            assert_eq!(database.config.get_password(), Some(&b"secret"[..]));
+        }
+    }
+
+    #[test]
     fn an_address_is_its_own_name() {
         let database = url("hostaddr=192.0.2.1 user=ada sslmode=disable").unwrap();
-        assert_eq!(database.to_string(), "192.0.2.1 database ada user ada");
-        assert_eq!(database.config.get_hosts(), [Host::Tcp("192.0.2.1".to_owned())]);
+        assert_eq!(database.to_string(), "192.0.2.1:5432 database ada user ada");
+        assert_eq!(name_of(&database.servers()[0]), "192.0.2.1");
     }
 
     #[test]
@@ -274,6 +270,11 @@ mod tests {
             (
                 "postgresql://ada:secret@db.example:5433/flowers?sslmode=require",
                 "psql 'host=db.example port=5433 dbname=flowers user=ada sslmode=require'",
+            ),
+            (
+                "host=h1,/run hostaddr=192.0.2.1, user=ada target_session_attrs=primary passfile=/p sslmode=disable",
+                "psql 'host=h1,/run hostaddr=192.0.2.1, dbname=ada user=ada passfile=/p target_session_attrs=primary \
+                 sslmode=disable'",
             ),
             ("host=h1,h2 port=1,2 user=ada", "psql 'host=h1,h2 port=1,2 dbname=ada user=ada'"),
             ("host='/my run' user=ada", r"psql 'host=/my\ run dbname=ada user=ada'"),
@@ -309,7 +310,7 @@ mod tests {
             ("postgresql://ada:secret@h/n?sslmode=verify-full&sslrootcert=/nowhere", "sslrootcert"),
             ("postgresql://ada:secret/?x@h/n?sslmode=require", "%2F"),
             ("postgresql://ada:secret@h/n?sslmode=require&x@y", "%40"),
-            ("postgresql://ada:secret/?x@h/n?sslmode=verify-full", "not valid"),
+            ("postgresql://ada:secret/?x@h/n?sslmode=verify-full", "%2F"),
             ("host=h password=secret sslcert=/nowhere", "together"),
             ("host=h password=secret sslcrl=/nowhere", "not valid"),
         ] {

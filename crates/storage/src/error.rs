@@ -12,6 +12,16 @@ pub enum Error {
     #[error("the address of the database is not valid")]
     InvalidAddress(#[source] Cause),
 
+    /// One of libpq's variables asks for something that is not done here.
+    #[error("{name} cannot be followed")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What to do instead.
+        #[source]
+        reason: Cause,
+    },
+
     /// What is said of TLS cannot be followed.
     #[error("TLS to the database is impossible: {problem}")]
     Tls {

@@ -3,72 +3,18 @@
 
 use std::net::IpAddr;
 
-use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use crate::Cause;
+use crate::servers::Server;
 
 /// The schemes of the addresses that are no pairs.
 pub(crate) const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// The names that may be said, because libpq or tokio-postgres know them.
-const KNOWN: [&str; 47] = [
-    "application_name",
-    "channel_binding",
-    "client_encoding",
-    "connect_timeout",
-    "dbname",
-    "fallback_application_name",
-    "gssdelegation",
-    "gssencmode",
-    "gsslib",
-    "host",
-    "hostaddr",
-    "keepalives",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-    "krbsrvname",
-    "load_balance_hosts",
-    "max_protocol_version",
-    "min_protocol_version",
-    "options",
-    "passfile",
-    "password",
-    "port",
-    "replication",
-    "require_auth",
-    "requirepeer",
-    "requiressl",
-    "service",
-    "servicefile",
-    "ssl",
-    "ssl_max_protocol_version",
-    "ssl_min_protocol_version",
-    "sslcert",
-    "sslcertmode",
-    "sslcompression",
-    "sslcrl",
-    "sslcrldir",
-    "sslkey",
-    "sslmode",
-    "sslnegotiation",
-    "sslpassword",
-    "sslrootcert",
-    "sslsni",
-    "target_session_attrs",
-    "tcp_user_timeout",
-    "user",
-];
-
 const SPECIAL: &str = "special characters in the password must be percent-encoded (@ is %40)";
 
-/// Refuses what is plainly the address of something else, or whose parts cannot be told apart.
-pub(crate) fn check_shape(address: &str) -> Result<(), Cause> {
-    let Some(url) = SCHEMES.iter().find_map(|scheme| address.strip_prefix(scheme)) else {
-        return check_scheme(address);
-    };
+/// Refuses a URL whose parts cannot be told apart; `url` is what follows the scheme.
+pub(crate) fn check_url(url: &str) -> Result<(), Cause> {
     let (credentials, rest) = url.split_once('@').unwrap_or(("", url));
     let user = credentials.split(':').next().unwrap_or_default();
     if rest.contains('@') || user.contains(['/', '?', '#', '&', '=', ' ']) {
@@ -78,7 +24,7 @@ pub(crate) fn check_shape(address: &str) -> Result<(), Cause> {
 }
 
 /// Refuses other schemes than those of PostgreSQL. What has none is pairs.
-fn check_scheme(address: &str) -> Result<(), Cause> {
+pub(crate) fn check_scheme(address: &str) -> Result<(), Cause> {
     let before = address.split(['=', '\'', ' ']).next().unwrap_or_default();
     let Some((scheme, _)) = before.split_once(':') else { return Ok(()) };
     let scheme = scheme.to_ascii_lowercase();
@@ -96,60 +42,49 @@ fn check_scheme(address: &str) -> Result<(), Cause> {
     }))
 }
 
-/// The words for what the parser refuses. Names that are not known are not said.
-pub(crate) fn of_parser(error: &tokio_postgres::Error) -> Cause {
-    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let quoted = said.split('`').nth(1).unwrap_or_default();
-    let name = KNOWN.iter().find(|known| **known == quoted);
-    Cause::of_words(match name {
-        Some(name) if said.starts_with("invalid value for option") => {
-            format!("the value of {name} is not valid; {SPECIAL}")
-        }
-        Some(name) if said.starts_with("unknown option") => {
-            format!("the option {name} is not supported here")
-        }
-        _ if said.starts_with("unknown option") => {
-            format!(
-                "it has an option that is not known (and not named, as it may be a part of the password); {SPECIAL}"
-            )
-        }
-        _ => format!(
-            "it is not well formed: it must be postgresql://user:password@host:port/name, where {SPECIAL}, \
-             or pairs such as host=… password='…', where ' and \\ in the password need a \\ before them"
-        ),
-    })
+/// An option, which may be named as libpq knows it, has a value that it cannot have.
+pub(crate) fn not_valid(name: &'static str) -> Cause {
+    Cause::of_words(format!("the value of {name} is not valid; {SPECIAL}"))
 }
 
-/// Refuses names that no host, database or user has, and mixtures of Unix sockets and hosts.
-pub(crate) fn check_parts(config: &Config) -> Result<(), Cause> {
-    let unlike_a_name = |name: &str| name.contains(['@', '/', '#', '?']) || has_space(name);
-    let hosts = config.get_hosts();
-    let unlike_a_host = hosts.iter().any(|host| match host {
-        Host::Tcp(name) => !is_host(name),
+/// An option stands where a part of the password may stand.
+pub(crate) fn ambiguous(name: &'static str) -> Cause {
+    Cause::of_words(format!(
+        "{name} cannot be told from the password: / and ? in it must be written as %2F and %3F"
+    ))
+}
+
+/// An option is not known.
+pub(crate) fn not_known() -> Cause {
+    Cause::of_words(format!(
+        "it has an option that is not known (and not named, as it may be a part of the password); {SPECIAL}"
+    ))
+}
+
+/// An address is in neither form.
+pub(crate) fn malformed() -> Cause {
+    Cause::of_words(format!(
+        "it is not well formed: it must be postgresql://user:password@host:port/name, where {SPECIAL}, \
+         or pairs such as host=… password='…', where ' and \\ in the password need a \\ before them"
+    ))
+}
+
+/// Refuses names that no host, database or user has.
+pub(crate) fn check_parts(servers: &[Server], name: &str, user: &str) -> Result<(), Cause> {
+    let unlike_a_host = servers.iter().any(|server| match server.host() {
+        Host::Tcp(name) => !is_host(&name),
         #[cfg(unix)]
         Host::Unix(path) => path.to_string_lossy().contains(['@', '#', '?']),
     });
-    let unlike_a_user = |user: &str| user.contains([':', '/', '#', '?']) || has_space(user);
+    let unlike_a_user = user.contains([':', '/', '#', '?']) || has_space(user);
     // A database is called as its user, unless it has a name of its own.
-    let name = config.get_dbname().filter(|name| config.get_user() != Some(*name));
-    if unlike_a_host
-        || name.is_some_and(unlike_a_name)
-        || config.get_user().is_some_and(unlike_a_user)
-    {
+    let unlike_a_name = name != user && (name.contains(['@', '/', '#', '?']) || has_space(name));
+    if unlike_a_host || unlike_a_name || unlike_a_user {
         return Err(Cause::of_words(format!(
             "a host, database or user has a name that none can have; {SPECIAL}"
         )));
     }
-    let sockets = hosts.iter().filter(|host| is_socket(host)).count();
-    if sockets > 0 && (sockets < hosts.len() || !config.get_hostaddrs().is_empty()) {
-        return Err(Cause::of_words("Unix sockets and hosts cannot be given together"));
-    }
     Ok(())
-}
-
-/// Whether it is reached by a Unix socket.
-pub(crate) fn is_socket(host: &Host) -> bool {
-    !matches!(host, Host::Tcp(_))
 }
 
 fn is_host(name: &str) -> bool {
@@ -166,10 +101,10 @@ fn has_space(name: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::{Database, Error, TlsParameters};
+    use crate::{Database, Error, Variables};
 
     fn refused(address: &str) -> String {
-        let error = Database::from_url(address, &TlsParameters::default()).unwrap_err();
+        let error = Database::from_url(address, &Variables::default()).unwrap_err();
         let Error::InvalidAddress(cause) = error else { panic!("{error}") };
         cause.to_string()
     }
@@ -199,10 +134,13 @@ mod tests {
             ("dbname=postgresql://ada:secret@h/n", "%40"),
             ("host=h secret=secret", "not known"),
             ("host=h sslcrl=secret", "sslcrl"),
-            ("host=h connect_timeout=secret", "connect_timeout"),
+            ("host=h keepalives=secret", "keepalives"),
+            ("host=h target_session_attrs=secret", "target_session_attrs"),
+            ("host=h service=secret", "service"),
+            ("host=h port=secret", "port"),
             ("host=h password=sec ret dbname=n", "not well formed"),
-            ("host=/run,db.example", "together"),
-            ("host=/run hostaddr=192.0.2.1", "together"),
+            ("host=h hostaddr=secret", "hostaddr"),
+            ("postgresql://ada:secret@h/n?sslcrl=x", "sslcrl"),
         ] {
             let said = refused(address);
             assert!(said.contains(words) && !said.contains("secret"), "{address}: {said}");
@@ -218,8 +156,10 @@ mod tests {
             "postgresql:///n?host=/var/run/postgresql",
             "host=fe80::1%eth0 user=ada@server password='a b @ / \\' ='",
             "host=h1,h2 port=1,2",
+            "host=/run,db.example",
+            "host=/run hostaddr=192.0.2.1",
         ] {
-            Database::from_url(address, &TlsParameters::default()).unwrap();
+            Database::from_url(address, &Variables::default()).unwrap();
         }
     }
 
@@ -258,7 +198,7 @@ mod tests {
         #[test]
         fn no_piece_of_a_password_is_shown(password in password(), shape in 0..SHAPES.len()) {
             let address = SHAPES[shape].replace("{}", &password);
-            let shown = match Database::from_url(&address, &TlsParameters::default()) {
+            let shown = match Database::from_url(&address, &Variables::default()) {
                 Ok(database) => format!("{database} {database:?} {}", database.psql()),
                 Err(error) => format!("{error} {error:?} {}", domain::Causes(&error)),
             };

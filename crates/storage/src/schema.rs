@@ -185,10 +185,10 @@ impl Database {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TlsParameters;
+    use crate::Variables;
 
     fn in_schema(name: &str, is_hidden: bool) -> Database {
-        let database = Database::from_url("host=h user=ada", &TlsParameters::default()).unwrap();
+        let database = Database::from_url("host=h user=ada", &Variables::default()).unwrap();
         database.in_schema(&Schema { name: name.to_owned(), is_hidden })
     }
 

@@ -10,21 +10,22 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::Error;
+use crate::options::Options;
 use crate::verification::Unnamed;
 
 /// What is said of TLS: the value of a parameter of libpq each. They mean here what they mean there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsParameters {
+pub(crate) struct TlsParameters {
     /// `sslmode`: `disable`, `allow`, `prefer` (the default), `require`, `verify-ca`, `verify-full`.
     ///
     /// `allow` is taken for `prefer`, which is more.
-    pub mode: Option<String>,
+    pub(crate) mode: Option<String>,
     /// `sslrootcert`: a PEM file with the certificates of the authorities to trust, or `system`.
-    pub root_certificate: Option<String>,
+    pub(crate) root_certificate: Option<String>,
     /// `sslcert`: a PEM file with the certificate to show to the server.
-    pub certificate: Option<String>,
+    pub(crate) certificate: Option<String>,
     /// `sslkey`: a PEM file with its private key.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 /// How far the server is trusted, weakest first.
@@ -49,36 +50,14 @@ impl Mode {
 }
 
 impl TlsParameters {
-    /// What libpq's variables say: `PGSSLMODE`, `PGSSLROOTCERT`, `PGSSLCERT` and `PGSSLKEY`.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// Those among all options.
+    pub(crate) fn of(options: &Options) -> Self {
+        let value = |name| options.get(name).map(ToOwned::to_owned);
         Self {
-            mode: variable("PGSSLMODE"),
-            root_certificate: variable("PGSSLROOTCERT"),
-            certificate: variable("PGSSLCERT"),
-            key: variable("PGSSLKEY"),
-        }
-    }
-
-    /// Takes a parameter, if it is one of these.
-    pub(crate) fn take(&mut self, name: &str, value: &str) -> bool {
-        let place = match name {
-            "sslmode" => &mut self.mode,
-            "sslrootcert" => &mut self.root_certificate,
-            "sslcert" => &mut self.certificate,
-            "sslkey" => &mut self.key,
-            _ => return false,
-        };
-        *place = Some(value.to_owned());
-        true
-    }
-
-    /// These, completed by others.
-    pub(crate) fn or(self, others: &Self) -> Self {
-        Self {
-            mode: self.mode.or_else(|| others.mode.clone()),
-            root_certificate: self.root_certificate.or_else(|| others.root_certificate.clone()),
-            certificate: self.certificate.or_else(|| others.certificate.clone()),
-            key: self.key.or_else(|| others.key.clone()),
+            mode: value("sslmode"),
+            root_certificate: value("sslrootcert"),
+            certificate: value("sslcert"),
+            key: value("sslkey"),
         }
     }
 
@@ -218,12 +197,6 @@ mod tests {
         }
         let empty = TlsParameters { mode: Some(String::new()), ..Default::default() };
         assert!(empty.mode().is_err());
-    }
-
-    #[test]
-    fn what_is_said_first_wins_over_what_is_said_elsewhere() {
-        let both = parameters("require", "").or(&parameters("disable", "/ca.pem"));
-        assert_eq!(both, parameters("require", "/ca.pem"));
     }
 
     #[test]

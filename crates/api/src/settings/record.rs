@@ -10,9 +10,10 @@ use storage::Rules;
 pub struct RecordSettings {
     /// The database of the record, as postgresql://user:password@host:port/name
     ///
-    /// Its sslmode goes up to verify-full, with sslrootcert=FILE or =system; what it does not say of TLS is taken from
-    /// PGSSLMODE, PGSSLROOTCERT, PGSSLCERT and PGSSLKEY. Its user needs no more than to insert and to select, if --maintenance-database-url names one who may do more. Without it
-    /// the variables PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE count; without those, a private PostgreSQL is created
+    /// It is read as psql reads it: it may name several hosts or a service, its sslmode goes up to verify-full, with
+    /// sslrootcert=FILE or =system, and the variables PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and so on say
+    /// what it leaves out (deploy/libpq.md has all of them). Its user needs no more than to insert and to select, if --maintenance-database-url names one who may do more. Without it
+    /// those variables name the database; without those that say where it is, a private PostgreSQL is created
     /// in the data directory and runs as long as the service does. As a flag it can be seen by everybody on this machine; as a
     /// variable it cannot.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::{Measurements, Record};
 use inference::Model;
 use recorder::{Error, Limits, Recorded, Recorder, Stored, Tally};
-use storage::{Database, Rules, Store, TlsParameters, Upkeep};
+use storage::{Database, Rules, Store, Upkeep, Variables};
 use tokio_postgres::Client;
 
 use crate::database::TestDatabase;
@@ -33,7 +33,7 @@ pub(crate) async fn recorder(database: &TestDatabase, limits: Limits) -> (Record
 
 /// An empty record in this database.
 pub(crate) async fn store_in(database: &TestDatabase) -> Store {
-    let database = Database::from_url(&database.url(), &TlsParameters::default()).unwrap();
+    let database = Database::from_url(&database.url(), &Variables::default()).unwrap();
     let store = Store::new(database).unwrap();
     let upkeep = upkeep(store.database());
     upkeep.migrate().await.unwrap();
