@@ -1,5 +1,6 @@
 //! libpq's variables, files and defaults: followed, or refused by name.
 
+mod hosts;
 mod places;
 mod table;
 

@@ -5,24 +5,29 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{ConfigConnectImpl, Connect};
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Config, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::deadlines::CONNECT;
 use crate::password_guard::PasswordGuard;
-use crate::servers::{Server, Servers};
+use crate::servers::{SILENT, Server, Servers};
 use crate::wanted::Wanted;
 use crate::{Cause, own_error};
 
 /// Makes connections to the first of the servers that answers, encrypted as their configuration says if there is something
 /// to encrypt them by.
+///
+/// A clone shares what is known of the servers.
 #[derive(Clone, Default)]
 pub(crate) struct Connector {
     tls: Option<MakeRustlsConnect>,
@@ -38,20 +43,42 @@ impl Connector {
         &self.servers
     }
 
-    /// Tries one server after the other.
+    /// Tries one server after the other. They share the time of the configuration, so that one that is silent does not
+    /// hide the next; the last has whatever time the caller has.
     async fn connect_to_any(&self, config: &Config) -> Result<Connected, Error> {
+        let give_up = Instant::now() + config.get_connect_timeout().copied().unwrap_or(CONNECT);
         let servers = self.servers.in_order();
         let (mut spare, mut failures) = (None, Vec::new());
-        for server in &servers {
+        for (tried, server) in servers.iter().enumerate() {
+            // Whoever has something to fall back on does not wait for a server that is silent.
+            if spare.is_some() && server.silent_since().is_some() {
+                continue;
+            }
+            let left = servers.len() - tried + usize::from(spare.is_some());
+            let attempt = self.connect_to(server, config);
+            let share = give_up.saturating_duration_since(Instant::now()) / narrow(left);
+            let share = share.max(LEAST);
+            let made = if left == 1 { Ok(attempt.await) } else { timeout(share, attempt).await };
             let wanted = self.servers.wanted;
-            let failure = match self.connect_to(server, config).await {
-                Ok((connected, true)) => return Ok(connected),
-                Ok((connected, false)) => {
+            let failure = match made {
+                Ok(Ok((connected, true))) => {
+                    server.answers();
+                    return Ok(connected);
+                }
+                Ok(Ok((connected, false))) => {
                     spare = spare.or(Some(connected).filter(|_| wanted == Wanted::PreferStandby));
                     format!("it is not what target_session_attrs={} asks for", wanted.word())
                 }
-                Err(error) if servers.len() == 1 => return Err(error),
-                Err(error) => Cause::from(error).to_string(),
+                Ok(Err(error)) if servers.len() == 1 => return Err(error),
+                Ok(Err(error)) => Cause::from(error).to_string(),
+                Err(_elapsed) => {
+                    if server.is_silent() {
+                        tracing::warn!(
+                            "{server} does not answer; other hosts are tried first for {SILENT:?}"
+                        );
+                    }
+                    format!("it did not answer within {share:.1?}")
+                }
             };
             failures.push(format!("{server}: {failure}"));
         }
@@ -102,6 +129,14 @@ impl Connect for Connector {
         let config = config.clone();
         Box::pin(async move { self.connect_to_any(&config).await })
     }
+}
+
+/// Every server is given this long, however many there are.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// A number of servers, by which a time is divided.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 type Connected = (Client, JoinHandle<()>);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-/// Getting a connection that works: waiting for a free one, connecting, checking that it answers.
+/// Getting a connection that works: waiting for a free one, connecting, checking that it answers. Several hosts share it.
 pub const CONNECT: Duration = Duration::from_millis(900);
 
 /// Writing one batch, the wait for a connection included.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rand::seq::SliceRandom;
 use tokio_postgres::Config;
@@ -14,6 +16,9 @@ use crate::{Cause, refusal};
 
 /// The directories in which libpq looks for a socket if it is told of no host: one of them is built into it.
 const DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// For how long a server that was silent is tried after all others.
+pub(crate) const SILENT: Duration = Duration::from_secs(30);
 
 const PORT: u16 = 5432;
 
@@ -33,6 +38,8 @@ pub(crate) struct Server {
     port: u16,
     /// Its password, if it has one of its own.
     password: Option<String>,
+    /// When it was silent.
+    silent: Mutex<Option<Instant>>,
 }
 
 impl Servers {
@@ -70,6 +77,7 @@ impl Servers {
                 address,
                 port: port.ok_or_else(|| refusal::not_valid("port"))?,
                 password: None,
+                silent: Mutex::default(),
             })
         };
         let all: Result<Vec<_>, Cause> = (0..count).map(server).collect();
@@ -81,12 +89,13 @@ impl Servers {
         })
     }
 
-    /// All of them in the order in which they are tried.
+    /// All of them in the order in which they are tried: whoever was silent of late comes last.
     pub(crate) fn in_order(&self) -> Vec<&Server> {
         let mut order: Vec<_> = self.all.iter().collect();
         if self.random {
             order.shuffle(&mut rand::rng());
         }
+        order.sort_by_cached_key(|server| server.silent_since());
         order
     }
 }
@@ -162,6 +171,24 @@ impl Server {
         config.port(self.port);
         config
     }
+
+    /// When it was silent, if that was of late.
+    pub(crate) fn silent_since(&self) -> Option<Instant> {
+        let silent = *self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.filter(|since| since.elapsed() < SILENT)
+    }
+
+    /// Notes that it said nothing; gives whether that is news.
+    pub(crate) fn is_silent(&self) -> bool {
+        let news = self.silent_since().is_none();
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        news
+    }
+
+    /// Notes that it has answered.
+    pub(crate) fn answers(&self) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl fmt::Display for Server {
@@ -230,5 +257,17 @@ mod tests {
             let said = servers(&options).map(|_| ()).unwrap_err();
             assert!(said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn whoever_was_silent_comes_last_and_the_first_to_be_silent_first_of_those() {
+        let servers = servers(&[("host", "a,b,c")]).unwrap();
+        let [a, b, _] = &*servers.all else { panic!("{}", servers.all.len()) };
+        assert!(a.is_silent() && !a.is_silent());
+        assert_eq!(shown(&servers.in_order()), "b:5432,c:5432,a:5432");
+        assert!(b.is_silent());
+        assert_eq!(shown(&servers.in_order()), "c:5432,a:5432,b:5432");
+        a.answers();
+        assert_eq!(shown(&servers.in_order()), "a:5432,c:5432,b:5432");
     }
 }
