@@ -1,4 +1,4 @@
-//! Of several hosts each has its time, so that one that says nothing does not hide the others.
+//! Each of several hosts has its time, so that one that says nothing does not hide the others.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ async fn a_silent_host_does_not_hide_another() {
     let server = Server::start().await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (silent, port) = (silent.local_addr().unwrap().port().to_string(), &server.port);
-    // Whoever prefers a standby looks at every host, and takes the primary if there is none.
+    // If a standby is preferred, every host is looked at, and the primary is taken if there is none.
     for (ports, attrs) in [
         (format!("{silent},{port}"), "any"),
         (format!("{silent},{port}"), "read-write"),

@@ -1,4 +1,4 @@
-//! The place of the database: what libpq takes for it is never a private PostgreSQL.
+//! The place of the database: a place that libpq knows is never taken for a private PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ async fn without_a_host_the_socket_in_the_default_directory_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_empty_counts_as_unset() {
+async fn an_empty_variable_counts_as_unset() {
     let server = Server::start().await;
     let Server { directory, port, user, name, .. } = &server;
     let empty = ["PGHOSTADDR", "PGPASSWORD", "PGSERVICE", "PGSSLMODE", "PGSSLCERT", "PGSSLKEY"];

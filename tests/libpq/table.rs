@@ -1,4 +1,4 @@
-//! What `deploy/libpq.md` says of each variable and each option holds.
+//! The table in `deploy/libpq.md` holds, for each variable and each option.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ const OPTIONS: &str = "host hostaddr port dbname user password passfile require_
     scram_server_key service servicefile target_session_attrs load_balance_hosts oauth_issuer oauth_client_id
     oauth_client_secret oauth_scope";
 
-/// A row: the option, its variable, and what becomes of them.
+/// A row: the option, its variable, and their fate.
 struct Row {
     option: String,
     variable: String,
@@ -57,7 +57,7 @@ fn the_table_has_all_that_libpq_knows() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_named() {
+async fn every_refused_one_is_named() {
     let server = Server::start().await;
     let url = server.url();
     let mut refused = 0;
@@ -82,7 +82,7 @@ async fn what_is_refused_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_without_effect_changes_nothing() {
+async fn one_without_effect_changes_nothing() {
     let server = Server::start().await;
     let url = server.url();
     for Row { option, variable, here } in rows() {
@@ -98,9 +98,11 @@ async fn what_is_without_effect_changes_nothing() {
     }
 }
 
-/// What is set besides the variables of the server, and the words of the failure that this is. `HOME` is a directory with
-/// libpq's files.
-const FOLLOWED: &[(&str, &[(&str, &str)], &str)] = &[
+/// A variable, the variables that are set to try it, and the words of the failure that this is, if it is one.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+/// The variables are set besides those of the server; `{home}` is a directory with libpq's files.
+const FOLLOWED: &[Case] = &[
     ("PGHOST", &[("PGHOST", "/nowhere")], "/nowhere"),
     ("PGHOST", &[("PGHOST", "127.0.0.1")], "password missing"),
     ("PGHOSTADDR", &[("PGHOSTADDR", "127.0.0.1")], "password missing"),
@@ -160,7 +162,7 @@ const FOLLOWED_OPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn what_is_followed_has_its_effect() {
+async fn every_followed_one_has_its_effect() {
     let server = Server::start().await;
     watch(&server).await;
     let files = files(&server);
@@ -182,7 +184,7 @@ async fn what_is_followed_has_its_effect() {
         let url = if value == &"unwanted" { to_watched(&server) } else { url };
         cases.push((vec![("DATABASE_URL", format!("{url}&{option}={value}"))], words));
     }
-    // Whoever cannot connect tries for some seconds.
+    // A service that cannot connect tries for some seconds.
     for cases in cases.chunks(8) {
         let checks = cases.iter().map(|(variables, words)| async move {
             let variables = variables.iter().map(|(name, value)| (*name, &**value));

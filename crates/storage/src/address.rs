@@ -6,7 +6,7 @@ use crate::Cause;
 use crate::options::{self, Options};
 use crate::refusal::{self, SCHEMES};
 
-/// Options whose value may have an @ in it as it is: nothing else of a URL could be meant by what they hold.
+/// Options whose value may have an @ in it as it is: no other part of a URL looks like one of them.
 const FILES: [&str; 6] = ["passfile", "servicefile", "sslcert", "sslkey", "sslmode", "sslrootcert"];
 
 /// Reads `postgresql://user:password@host:port/name?option=value`, or `host=… user='…' …`.

@@ -50,7 +50,7 @@ impl Connector {
         let servers = self.servers.in_order();
         let (mut spare, mut failures) = (None, Vec::new());
         for (tried, server) in servers.iter().enumerate() {
-            // Whoever has something to fall back on does not wait for a server that is silent.
+            // A server that is silent is not waited for if there is one to fall back on.
             if spare.is_some() && server.silent_since().is_some() {
                 continue;
             }

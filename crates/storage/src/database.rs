@@ -16,12 +16,12 @@ use crate::{Error, Schema, Variables, address, configuration, service_file};
 /// Where the database is and who connects to it. Its `Display` and `Debug` leave the password out.
 #[derive(Clone)]
 pub struct Database {
-    /// What a session is told, but for its server.
+    /// The configuration of a session, but for its server.
     pub(crate) config: Config,
     pub(crate) connector: Connector,
     /// How far the server is verified.
     verified: Option<&'static str>,
-    /// What was said of it.
+    /// The options that were given.
     options: Options,
     pooled: bool,
     /// The schema of the record, once it is found.
@@ -30,7 +30,7 @@ pub struct Database {
 
 impl Database {
     /// The database at a URL, `postgresql://user:password@host:port/name`, or in libpq's `key=value` form. What it does not
-    /// say is said by libpq's variables, and what they do not say has libpq's default.
+    /// say is said by libpq's variables, and the rest has libpq's default.
     ///
     /// # Errors
     ///
@@ -255,6 +255,15 @@ mod tests {
             assert_eq!(database.to_string(), shown);
             assert_eq!(database.config.get_password(), Some(&b"secret"[..]));
         }
+    }
+
+    #[test]
+    fn without_a_user_it_is_that_of_the_system() {
+        let id = std::process::Command::new("id").arg("-un").output().unwrap();
+        let user = String::from_utf8(id.stdout).unwrap();
+        let user = user.trim();
+        let database = url("host=/run dbname=rec").unwrap();
+        assert_eq!(database.to_string(), format!("/run database rec user {user}"));
     }
 
     #[test]

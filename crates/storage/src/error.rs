@@ -17,7 +17,7 @@ pub enum Error {
     Variable {
         /// The variable.
         name: &'static str,
-        /// What to do instead.
+        /// The advice for doing without it.
         #[source]
         reason: Cause,
     },

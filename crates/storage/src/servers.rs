@@ -89,7 +89,7 @@ impl Servers {
         })
     }
 
-    /// All of them in the order in which they are tried: whoever was silent of late comes last.
+    /// All of them in the order in which they are tried: those that were silent of late come last.
     pub(crate) fn in_order(&self) -> Vec<&Server> {
         let mut order: Vec<_> = self.all.iter().collect();
         if self.random {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_silent_comes_last_and_the_first_to_be_silent_first_of_those() {
+    fn silent_servers_come_last_and_the_first_to_be_silent_first_of_those() {
         let servers = servers(&[("host", "a,b,c")]).unwrap();
         let [a, b, _] = &*servers.all else { panic!("{}", servers.all.len()) };
         assert!(a.is_silent() && !a.is_silent());

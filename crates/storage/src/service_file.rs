@@ -1,6 +1,7 @@
 //! libpq's service files: a section `[name]` with options for each service.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::Cause;
@@ -14,7 +15,13 @@ pub(crate) fn completed(said: Options, variables: &Options) -> Result<Options, C
     let all = said.clone().or(variables);
     let Some(service) = all.get("service") else { return Ok(all) };
     for file in files(&all) {
-        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(Cause::of_words(format!("a service file cannot be read: {error}")));
+            }
+        };
         if let Some(found) = find(&text, service)? {
             return Ok(said.or(&found).or(variables));
         }

@@ -9,7 +9,7 @@ use crate::options::{self, Options};
 const PLACES: [&str; 7] =
     ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE"];
 
-/// What libpq's variables say. They complete every address, as they do for libpq.
+/// The values of libpq's variables. They complete every address, as they do for libpq.
 ///
 /// `deploy/libpq.md` has all of them. The default is that none is set.
 #[derive(Clone, Default)]

@@ -31,7 +31,7 @@ impl Wanted {
 
     /// Whether the server behind this session is of that kind.
     pub(crate) async fn is_met(self, session: &Client) -> Result<bool, Error> {
-        /// What the session itself asks for, as those that read a replica do, says nothing of the server.
+        /// A setting of the session itself, such as those that read a replica have, says nothing of the server.
         const READ_ONLY: &str = "select case when pg_is_in_recovery() or exists (
             select from pg_settings
             where name = 'default_transaction_read_only' and setting = 'on' and source <> 'client'
