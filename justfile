@@ -16,6 +16,7 @@ check:
     cargo fmt --all --check
     rustfmt --check fuzz/fuzz_targets/*.rs
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p api --features fuzzing -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 # All the tests in Rust; `just test -p api --test service predict::` runs one module.

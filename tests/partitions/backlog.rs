@@ -78,7 +78,7 @@ async fn a_row_that_comes_late_is_moved_with_the_others() {
     }
     let late = insert(&sql, Utc::now() - TimeDelta::hours(1)).await;
     // The statement that moves the first row does not see the one that comes with it.
-    sql.batch_execute(&format!(
+    sql.batch_execute(
         "create table late as select * from raw_data; create table late_output as select * from prediction;
          delete from raw_data; delete from prediction;
          create function bring() returns trigger language plpgsql as $$ begin
@@ -86,8 +86,8 @@ async fn a_row_that_comes_late_is_moved_with_the_others() {
              with late as (delete from late_output returning *) insert into prediction select * from late;
              return null;
          end $$;
-         create trigger bring after delete on raw_data_default for each row execute function bring()"
-    ))
+         create trigger bring after delete on raw_data_default for each row execute function bring()",
+    )
     .await
     .unwrap();
     insert(&sql, Utc::now() - TimeDelta::hours(1)).await;

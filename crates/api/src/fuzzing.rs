@@ -20,7 +20,7 @@ use crate::Document;
 use crate::contract::Contract;
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
-use crate::metrics::{Metrics, Recording, Sources};
+use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
 use crate::problem::Problem;
 use crate::quotas::Quotas;
 use crate::readiness::Readiness;
@@ -64,7 +64,8 @@ impl Away {
             recording,
             spool: None,
             pools: Vec::new(),
-            record: Arc::default(),
+            record: Arc::new(RecordLooks::of(store.clone(), None)),
+            kept_up: Arc::default(),
             certificate: None,
             keyring: None,
             restarts: Vec::new(),

@@ -58,21 +58,22 @@ const MISFITS: &str = "
     )
     select format('there is no table %s', name) from whole where oid is null
     union all
-    select format('the table %s is not logged: a crash of the server empties it', oid::regclass)
+    select format('the table %s is not logged, so a crash of the server empties it: alter table %1$s set logged', oid::regclass)
     from relation where relpersistence <> 'p'
     union all
-    select format('%s is not a table of this database', oid::regclass) from relation where relkind not in ('r', 'p')
+    select format('%s is not a table of this database: detach it', oid::regclass) from relation where relkind not in ('r', 'p')
     union all
-    select format('row security keeps this user from rows of %s', oid::regclass)
+    select format('row security keeps this user from rows of %s: alter table %1$s disable row level security', oid::regclass)
     from relation where row_security_active(oid)
     union all
-    select format('the trigger %I on %s may change rows or leave them out', tgname, tgrelid::regclass)
+    select format('the trigger %I on %s may change rows or leave them out: drop it, or make it one after insert',
+                  tgname, tgrelid::regclass)
     from relation join pg_trigger on tgrelid = relation.oid
     -- For each row (1), before (2), insert (4).
     where tgtype & 7 = 7 and tgenabled <> 'D' and tgparentid = 0
       and (tgname <> 'truth_needs_a_prediction' or tgrelid <> to_regclass('truth'))
     union all
-    select format('the rule %I on %s may change rows or leave them out', rulename, ev_class::regclass)
+    select format('the rule %I on %s may change rows or leave them out: drop it', rulename, ev_class::regclass)
     from relation join pg_rewrite on ev_class = relation.oid
     union all
     select case when attnum is null then format('%s has no column %I', columns.whole, columns.name)
@@ -82,17 +83,18 @@ const MISFITS: &str = "
     left join pg_attribute on attrelid = oid and attname = columns.name and not attisdropped
     where attnum is null or format_type(atttypid, atttypmod) <> kind
     union all
-    select format('the column %I of %s needs a value, which this program does not know', attname, attrelid::regclass)
+    select format('the column %I of %s needs a value, which this program does not know: give it a default',
+                  attname, attrelid::regclass)
     from whole join pg_attribute on attrelid = oid and attnum > 0 and not attisdropped
     where attnotnull and not atthasdef and attidentity = '' and whole.name <> 'truth'
       and not exists (select from columns where columns.whole = whole.name and columns.name = attname)
     union all
-    select format('%s has lost its constraint %I', whole.name, constraints.name)
+    select format('%s has lost its constraint %I: add it again, as the migrations have it', whole.name, constraints.name)
     from constraints join whole on whole.name = constraints.whole and whole.oid is not null
     left join pg_constraint on conrelid = whole.oid and conname = constraints.name
     where conname is null and (select max(version) from refinery_schema_history) = $6
     union all
-    select 'truth has lost its trigger truth_needs_a_prediction, which keeps out truths of unknown predictions'
+    select 'truth has lost its trigger truth_needs_a_prediction, which keeps out truths of unknown predictions: create or enable it again'
     from whole left join pg_trigger on tgrelid = whole.oid and tgname = 'truth_needs_a_prediction' and tgenabled in ('O', 'A')
     where name = 'truth' and whole.oid is not null and tgname is null
       and (select max(version) from refinery_schema_history) = $6";

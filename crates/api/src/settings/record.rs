@@ -39,8 +39,8 @@ pub struct RecordSettings {
 
     /// For how many days a record is kept; without it, for ever
     ///
-    /// Old records leave a partition at a time, so some stay longer by up to a thirtieth of that, or by a day. What was
-    /// written before the record had partitions leaves at once, when all of it is old enough. Its room on the
+    /// Old records leave a partition at a time, so some stay longer by up to a thirtieth of that, or by a day. From a partition
+    /// that spans more time, as this setting is new or was larger, they are deleted row by row. The room of a partition on the
     /// disk is free again some minutes later, as it is removed a piece at a time.
     #[arg(long, env = "RETAIN_DAYS", value_parser = clap::value_parser!(u16).range(1..=36_500), global = true)]
     pub retain_days: Option<u16>,
