@@ -1,10 +1,12 @@
 //! The place of the database: a place that libpq knows is never taken for a private PostgreSQL.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use storage::{Database, Variables};
+
+use nix::unistd::{Uid, User};
 
 use super::{Server, bare, check};
 use crate::support::{Service, count, flower};
@@ -126,4 +128,13 @@ async fn the_line_for_psql_opens_the_same_database() {
     let output = shell.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said.trim(), name, "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn at_a_socket_the_required_user_answers() {
+    let server = Server::start().await;
+    let owner =
+        fs::metadata(format!("{}/.s.PGSQL.{}", server.directory, server.port)).unwrap().uid();
+    let owner = User::from_uid(Uid::from_raw(owner)).unwrap().unwrap().name;
+    check(&[&server.variables()[..], &[("PGREQUIREPEER", &owner)]].concat(), "").await;
 }

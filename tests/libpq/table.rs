@@ -138,6 +138,8 @@ const FOLLOWED: &[Case] = &[
     ("PGTARGETSESSIONATTRS", &[("PGTARGETSESSIONATTRS", "primary")], ""),
     ("PGTARGETSESSIONATTRS", &[("PGTARGETSESSIONATTRS", "prefer-standby")], ""),
     ("PGTARGETSESSIONATTRS", &[("PGTARGETSESSIONATTRS", "other")], "target_session_attrs"),
+    ("PGREQUIREPEER", &[("PGREQUIREPEER", "daemon")], "and not the user 1"),
+    ("PGREQUIREPEER", &[("PGREQUIREPEER", "no_such")], "requirepeer"),
     ("PGLOADBALANCEHOSTS", &[("PGLOADBALANCEHOSTS", "random")], ""),
     ("PGLOADBALANCEHOSTS", &[("PGLOADBALANCEHOSTS", "other")], "load_balance_hosts"),
     ("PGSSLMODE", &[("PGSSLMODE", "require"), ("PGHOST", "127.0.0.1")], "does not support TLS"),

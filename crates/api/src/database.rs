@@ -78,6 +78,7 @@ pub(crate) async fn locate(
         postmaster.port(),
         postmaster.user(),
         postmaster.database(),
+        postmaster.runs_as(),
         &variables,
     )
     .context("the private PostgreSQL cannot be used")?;

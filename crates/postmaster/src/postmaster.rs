@@ -16,6 +16,7 @@ use crate::{Error, Settings, Stop, directory, watch};
 pub struct Postmaster {
     cluster_dir: PathBuf,
     socket_dir: PathBuf,
+    runs_as: u32,
     psql: String,
     stop: Stop,
     /// Taken by whoever stops it first.
@@ -43,6 +44,7 @@ impl Postmaster {
 
         let cluster_dir = cluster.directory.clone();
         let socket_dir = cluster.socket_dir.clone();
+        let runs_as = cluster.account.uid();
         let psql = cluster.programs.psql(env::var_os("PATH").as_deref());
         let theirs = stop.clone();
         let watcher = thread::Builder::new()
@@ -50,7 +52,7 @@ impl Postmaster {
             .spawn(move || watch::watch(&cluster, server, &theirs))
             .map_err(Error::Thread)?;
         let (stop, watcher) = (stop.clone(), Some(watcher));
-        Ok(Self { cluster_dir, socket_dir, psql, stop, watcher, _lock: lock })
+        Ok(Self { cluster_dir, socket_dir, runs_as, psql, stop, watcher, _lock: lock })
     }
 
     /// The directory of PostgreSQL's files, which it calls its data directory.
@@ -75,6 +77,12 @@ impl Postmaster {
     #[must_use]
     pub fn user(&self) -> &str {
         NAME
+    }
+
+    /// The number of the user who runs it, and who alone may answer at the socket.
+    #[must_use]
+    pub fn runs_as(&self) -> u32 {
+        self.runs_as
     }
 
     /// The database to connect to.

@@ -22,7 +22,7 @@ use crate::deadlines::CONNECT;
 use crate::password_guard::PasswordGuard;
 use crate::servers::{SILENT, Server, Servers};
 use crate::wanted::Wanted;
-use crate::{Cause, own_error};
+use crate::{Cause, own_error, peer};
 
 /// Makes connections to the first of the servers that answers, encrypted as their configuration says if there is something
 /// to encrypt them by.
@@ -104,6 +104,13 @@ impl Connector {
         // Whoever can see what goes through a Unix socket needs no password.
         if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
             config.ssl_mode(SslMode::Disable);
+            if let (Some(peer), Some(Host::Unix(directory))) =
+                (self.servers.peer, config.get_hosts().first())
+            {
+                let port = config.get_ports().first().copied().unwrap_or_default();
+                let socket = directory.join(format!(".s.PGSQL.{port}"));
+                return peer::connect(&config, &socket, peer).await;
+            }
             return ConfigConnectImpl { tls: NoTls }.connect(&config).await;
         }
         let mode = config.get_ssl_mode();
@@ -139,7 +146,7 @@ fn narrow(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-type Connected = (Client, JoinHandle<()>);
+pub(crate) type Connected = (Client, JoinHandle<()>);
 
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, Error>> + Send + 'a>>;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use nix::unistd::Uid;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
@@ -48,7 +49,8 @@ impl Database {
         Self::of(Options::default(), variables)
     }
 
-    /// The database behind the Unix socket in a directory.
+    /// The database behind the Unix socket in a directory, if the process that answers there is of the user with the number
+    /// `peer`.
     ///
     /// # Errors
     ///
@@ -58,6 +60,7 @@ impl Database {
         port: u16,
         user: &str,
         name: &str,
+        peer: u32,
         variables: &Variables,
     ) -> Result<Self, Error> {
         let (directory, port) = (directory.to_string_lossy(), port.to_string());
@@ -67,14 +70,19 @@ impl Database {
         {
             said.take(option, value).map_err(Error::InvalidAddress)?;
         }
-        Self::of(said, variables)
+        Self::with_peer(said, variables, Some(Uid::from_raw(peer)))
+    }
+
+    fn of(said: Options, variables: &Variables) -> Result<Self, Error> {
+        Self::with_peer(said, variables, None)
     }
 
     /// Connections are encrypted as the options say; those over a Unix socket never are.
-    fn of(said: Options, variables: &Variables) -> Result<Self, Error> {
+    fn with_peer(said: Options, variables: &Variables, peer: Option<Uid>) -> Result<Self, Error> {
         let options = service_file::completed(said, &variables.options);
         let options = options.map_err(Error::InvalidAddress)?;
         let mut servers = Servers::of(&options).map_err(Error::InvalidAddress)?;
+        servers.peer = peer.or(servers.peer);
         let config = configuration::of(&options, &mut servers);
         let mut config = config.map_err(Error::InvalidAddress)?;
         let tls = TlsParameters::of(&options);
@@ -137,6 +145,7 @@ impl Database {
             ("dbname", config.get_dbname().map(ToOwned::to_owned)),
             ("user", config.get_user().map(ToOwned::to_owned)),
             ("passfile", self.options.get("passfile").map(ToOwned::to_owned)),
+            ("requirepeer", self.options.get("requirepeer").map(ToOwned::to_owned)),
             ("target_session_attrs", (wanted != Wanted::Any).then(|| wanted.word().to_owned())),
             ("sslmode", of_tls("sslmode")),
             ("sslnegotiation", of_tls("sslnegotiation")),

@@ -28,6 +28,7 @@ mod partitions;
 mod parts;
 mod password_file;
 mod password_guard;
+mod peer;
 mod probe;
 mod readers;
 mod reading;

@@ -83,14 +83,7 @@ const KNOWN: [Known; 59] = [
             "leave it out, and let pg_hba.conf ask for scram-sha-256: without TLS a password is given in no other way",
         ),
     ),
-    (
-        "requirepeer",
-        "PGREQUIREPEER",
-        Only(
-            &[],
-            "leave it out, and put the socket in a directory in which only that user may write",
-        ),
-    ),
+    ("requirepeer", "PGREQUIREPEER", Followed),
     (
         "requiressl",
         "PGREQUIRESSL",

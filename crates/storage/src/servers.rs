@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::unistd::{Uid, User};
 use rand::seq::SliceRandom;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -28,6 +29,8 @@ pub(crate) struct Servers {
     pub(crate) all: Vec<Server>,
     pub(crate) wanted: Wanted,
     random: bool,
+    /// The user who must answer at a socket.
+    pub(crate) peer: Option<Uid>,
 }
 
 /// One of them.
@@ -86,6 +89,7 @@ impl Servers {
             all: all?,
             wanted: options.word("target_session_attrs", &Wanted::WORDS)?.unwrap_or_default(),
             random: options.word("load_balance_hosts", &random)?.unwrap_or(false),
+            peer: options.get("requirepeer").map(user).transpose()?,
         })
     }
 
@@ -98,6 +102,16 @@ impl Servers {
         order.sort_by_cached_key(|server| server.silent_since());
         order
     }
+}
+
+/// The user of this name, on this machine.
+fn user(name: &str) -> Result<Uid, Cause> {
+    let user = User::from_name(name).ok().flatten();
+    user.map(|user| user.uid).ok_or_else(|| {
+        Cause::of_words(
+            "requirepeer (or PGREQUIREPEER) names a user whom this machine does not have",
+        )
+    })
 }
 
 fn to_host(name: String) -> Host {
