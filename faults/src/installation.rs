@@ -22,7 +22,12 @@ impl Installation {
     /// The `postmaster` crate finds the programs, chooses the user and makes the cluster; PostgreSQL itself writes down
     /// how it was started. Blocks.
     pub(crate) fn find(scratch: &Path) -> anyhow::Result<Self> {
-        let settings = Settings { data_dir: scratch.join("template"), programs: None };
+        Self::find_in(scratch, None)
+    }
+
+    /// The same with the programs in this directory.
+    pub(crate) fn find_in(scratch: &Path, programs: Option<PathBuf>) -> anyhow::Result<Self> {
+        let settings = Settings { data_dir: scratch.join("template"), programs };
         let postmaster = Postmaster::start(&settings, &Stop::default())
             .context("PostgreSQL cannot be started")?;
         let template = postmaster.cluster_dir().to_owned();

@@ -5,7 +5,9 @@ mod bodies;
 mod clock;
 mod disks;
 mod filler;
+mod hosts;
 pub(crate) mod killing;
+mod majors;
 mod migrations;
 mod models;
 mod network;
@@ -14,6 +16,7 @@ mod outsiders;
 mod overload;
 mod pages;
 mod panics;
+mod private;
 mod refusing;
 mod replicas;
 mod restoring;
@@ -269,11 +272,32 @@ pub(crate) const ROWS: &[Row] = &[
         |run| Box::pin(restoring::restored(run)),
     )),
     not_quick(row(
+        48,
+        "majors",
+        "each major version of PostgreSQL from 14 to 18 is killed under load; `python3 faults/majors.py` brings them",
+        &[],
+        |run| Box::pin(majors::served(run)),
+    )),
+    not_quick(row(
         49,
         "unanalyzed",
         "pages of three million rows, before and after ANALYZE, and rows that a filter rarely passes",
         &[],
         |run| Box::pin(pages::unanalyzed(run)),
+    )),
+    not_quick(row(
+        50,
+        "socket-gone",
+        "the directory of the private PostgreSQL's socket is removed, and its sessions end",
+        &[],
+        |run| Box::pin(private::socket_gone(run)),
+    )),
+    not_quick(row(
+        51,
+        "silent-first-host",
+        "the first of two hosts says nothing, at the start and from one moment on",
+        &[],
+        |run| Box::pin(hosts::silent_first(run)),
     )),
 ];
 

@@ -50,6 +50,11 @@ impl Run {
         Self { program, ..self.clone() }
     }
 
+    /// The same run on another PostgreSQL.
+    pub(crate) fn on(&self, installation: Installation) -> Self {
+        Self { installation, ..self.clone() }
+    }
+
     /// A log that is shown if the row fails.
     pub(crate) fn log(&self) -> Log {
         let log = Log::default();

@@ -42,8 +42,8 @@ impl Way {
         match found {
             Found::Ours if is_due(&mut self.renewed, RENEWAL) => renew(cluster),
             Found::Foreign if is_news => warn!(
-                "the directory of PostgreSQL's socket, {}, belongs to somebody else: nobody can connect, and whoever tries \
-                 to is answered by that user; remove it, and PostgreSQL is restarted",
+                "the directory of PostgreSQL's socket, {}, belongs to somebody else: the service cannot connect any more, \
+                 and others who try to are answered by that user; remove it, and PostgreSQL is restarted",
                 cluster.socket_dir.display()
             ),
             _ => {}

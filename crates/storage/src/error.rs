@@ -125,6 +125,12 @@ impl Error {
         matches!(class, Some("22" | "23")) && !source.is_misrouted()
     }
 
+    /// Whether a row was on its way to a partition that does not take it any more, as another one was made for it: a new
+    /// statement finds that.
+    pub(crate) fn is_misrouted(&self) -> bool {
+        matches!(self, Self::Query { source, .. } if source.is_misrouted())
+    }
+
     /// Whether the tables are not those that this program knows, or it may not use them (SQLSTATE class 42): somebody has to
     /// change something, so trying again cannot help.
     #[must_use]

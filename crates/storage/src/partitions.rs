@@ -4,7 +4,7 @@
 //! behind it.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -124,6 +124,8 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
         }
         Err(error) => return Err(refused(error)),
     }
+    // Before anybody sees the partitions: who may not read them reads the record as a whole, which takes long.
+    grant(&transaction).await?;
     transaction.commit().await.map_err(refused)?;
     Ok(moved)
 }
@@ -171,7 +173,7 @@ pub(crate) async fn tidy(session: &Object, suffix: &str) -> Result<(), Error> {
 }
 
 /// Lets everybody read the partitions who may read the tables: a record is looked up in its partition alone.
-pub(crate) async fn grant(session: &Object) -> Result<(), Error> {
+pub(crate) async fn grant(session: &impl GenericClient) -> Result<(), Error> {
     const MISSING: &str = "
         select format('grant select on %s to %s', child.oid::regclass,
                       case grantee when 0 then 'public' else grantee::regrole::text end)
@@ -184,7 +186,7 @@ pub(crate) async fn grant(session: &Object) -> Result<(), Error> {
           and not exists (select from aclexplode(child.relacl) as has
                           where has.privilege_type = 'SELECT' and has.grantee = aclexplode.grantee)";
     let refused = Error::query("let others read the partitions");
-    for row in session.query_typed(MISSING, &[]).await.map_err(refused)? {
+    for row in session.query(MISSING, &[]).await.map_err(refused)? {
         session.batch_execute(row.get(0)).await.map_err(refused)?;
     }
     Ok(())

@@ -181,7 +181,7 @@ impl Upkeep {
         }
         let made = self.make_for_strays(session, now, &mut done).await;
         done.note("find a partition for rows that have none", made)?;
-        let granted = partitions::grant(session).await;
+        let granted = partitions::grant(&*session).await;
         done.note("let others read the partitions", granted)?;
         if let Some(days) = self.rules.retain_days {
             let cutoff = now - TimeDelta::days(days.into());

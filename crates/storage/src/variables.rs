@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_not_followed_is_named_and_its_value_is_not() {
-        let error = read(&[("PGHOST", "h"), ("PGREQUIREPEER", "secret")]).unwrap_err();
+        let error = read(&[("PGHOST", "h"), ("PGREQUIREAUTH", "secret")]).unwrap_err();
         let said = domain::Causes(&error).to_string();
-        assert!(said.contains("PGREQUIREPEER") && !said.contains("secret"), "{said}");
+        assert!(said.contains("PGREQUIREAUTH") && !said.contains("secret"), "{said}");
         let shown = format!("{:?}", read(&[("PGPASSWORD", "secret")]).unwrap());
         assert!(!shown.contains("secret"), "{shown}");
     }

@@ -157,14 +157,18 @@ impl Writer {
     }
 
     /// Writes a batch, and takes notice if rows are left out of it. A batch that may be there already is written once more
-    /// before that is believed: a row that another statement wrote meanwhile is not seen before the next statement.
+    /// before that is believed: a row that another statement wrote meanwhile is not seen before the next statement. So is one
+    /// whose partition was made meanwhile.
     async fn write_whole<T>(
         &self,
         write: impl AsyncFnOnce(&mut Object) -> Result<T, Error> + Copy,
         again: bool,
     ) -> Result<T, Error> {
         let mut written = self.with_connection(write).await;
-        if again && matches!(written, Err(Error::LeftOut)) {
+        if written
+            .as_ref()
+            .is_err_and(|error| error.is_misrouted() || again && matches!(error, Error::LeftOut))
+        {
             written = self.with_connection(write).await;
         }
         self.left_out.notice(&written);
@@ -190,7 +194,7 @@ impl Writer {
         .unwrap_or(Err(Error::TimedOut { action }));
 
         let (Err(error), Some(connection)) = (&written, connection) else { return written };
-        if error.is_refusal() {
+        if error.is_refusal() || error.is_misrouted() {
             return written;
         }
         drop(Object::take(connection));

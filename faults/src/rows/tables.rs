@@ -38,10 +38,13 @@ pub(super) async fn left_out(run: Run) -> anyhow::Result<Finding> {
                 "create trigger skip before insert on {table} for each row execute function skip()"
             ))
             .await?;
-        let said = unready(&scene).await?;
-        finding.require(said.contains("skip") || said.contains("leaves out rows"), || {
-            format!("with a trigger on {table} it was not ready because of {said:?}")
-        });
+        // The tables are looked at every ten seconds.
+        if !run.quick {
+            let said = unready(&scene).await?;
+            finding.require(said.contains("skip") || said.contains("leaves out rows"), || {
+                format!("with a trigger on {table} it was not ready because of {said:?}")
+            });
+        }
         sleep(Duration::from_millis(800)).await;
         admin.batch_execute(&format!("drop trigger skip on {table}")).await?;
         finding.recovered("without the trigger", scene.well(&work.load).await?);

@@ -38,7 +38,7 @@ pub(super) async fn backlog(run: Run) -> anyhow::Result<Finding> {
 
     let begun = Instant::now();
     drop(holder);
-    let left = "select count(*) from (select from prediction_default limit 1) as left";
+    let left = "select count(*) from (select from prediction_default limit 1) as rest";
     while admin.query_one(left, &[]).await?.get::<_, i64>(0) > 0 {
         ensure!(begun.elapsed() < PATIENCE, "rows are still in the default partition");
         scene.client.get("/predictions?limit=50").await?;
