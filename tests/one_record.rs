@@ -61,7 +61,7 @@ async fn of_two_records_in_the_path_none_is_chosen() {
     Service::start(&database).await.stop().await;
     let user = user(&database).await;
     database.connect().await.batch_execute(&format!("create schema {user}")).await.unwrap();
-    // Whoever says so may begin another one.
+    // An address that says so begins another one.
     Service::start_at(&at(&database, &user)).await.stop().await;
     let both = format!("the schemas {user}, public hold a record each");
     for command in ["serve", "migrate", "upkeep"] {

@@ -36,7 +36,7 @@ select set_config('onrecord.schema', :'schema', true) as schema, set_config('onr
 select format('create schema %I', :'schema') where to_regnamespace(quote_ident(:'schema')) is null
 \gexec
 
--- What the migrations make, under exactly these names; the partitions; and what was taken out of the record to be removed, as
+-- Everything that the migrations make, under exactly these names; the partitions; and the tables that were taken out of the record to be removed, as
 -- `storage::leaving` knows it. Only a record that was begun by our migrations is ours: others have such names as well.
 create temporary table ours (class oid, object oid, kind text, name text) on commit drop;
 do $$
@@ -83,13 +83,13 @@ begin
 end
 $$;
 
--- Who else is here, and loses something if the schema and the database are closed: whatever depends on the schema, and every
+-- The others here, who lose something if the schema and the database are closed: everything that depends on the schema, and every
 -- role that owns something in this database or was granted something on it. Superusers, and who owns both, lose nothing.
 create temporary table company (who text) on commit drop;
 with ours as (
     select class, object from ours
     union all
-    -- What hangs on a table of ours, such as the sequence of a column.
+    -- Things that hang on a table of ours, such as the sequence of a column.
     select classid, objid from pg_depend
     join ours on refclassid = class and refobjid = object
     where deptype in ('a', 'i') and classid = 'pg_class'::regclass
@@ -171,7 +171,7 @@ grant connect on database :"DBNAME" to onrecord_migrator, onrecord_writer, onrec
 grant usage, create on schema :"schema" to onrecord_migrator;
 grant usage on schema :"schema" to onrecord_writer, onrecord_reader;
 
--- What somebody else made of the record is the migrator's from now on. It can be read, partition by partition, as a record is
+-- Tables of the record that somebody else made are the migrator's from now on. They can be read, partition by partition, as a record is
 -- looked up in its own; those of later are opened by those who make them. To be added to, a table has to be named below, so a
 -- partition can only be written through the table that it belongs to.
 select format('alter %s %s owner to onrecord_migrator', kind, name)
@@ -205,6 +205,10 @@ alter role onrecord_writer set statement_timeout = '1500ms';
 alter role onrecord_writer set lock_timeout = '1200ms';
 alter role onrecord_writer set idle_in_transaction_session_timeout = '10s';
 alter role onrecord_writer set plan_cache_mode = force_generic_plan;
+-- All of them find the record, whatever other schemas there are, and psql and sessions behind a pooler too.
+select format('alter role %I in database %I set search_path = %I', name, current_database(), :'schema')
+from unnest(array['onrecord_migrator', 'onrecord_writer', 'onrecord_reader']) as name
+\gexec
 -- A role may change its own settings and its own password; nothing takes that away. So this is a reminder for the reader,
 -- whom the grants above keep from writing, and the service tells its sessions itself what it needs.
 alter role onrecord_reader set default_transaction_read_only = on;

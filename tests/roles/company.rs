@@ -1,4 +1,4 @@
-//! What others have in the database stays theirs: the file takes nothing of it, nor from them.
+//! The file takes nothing from others in the database.
 
 use tokio_postgres::Client;
 
@@ -206,4 +206,11 @@ async fn the_record_may_have_a_schema_of_its_own() {
         where has_schema_privilege(who, 'Our record', what)";
     assert_eq!(count(&admin, MAY).await, 3);
     in_its_own().await;
+    // The record is begun there, and found by all three.
+    let service = service(&postgres).await;
+    service.predict(&flower()).await;
+    assert_eq!(count(&admin, "select count(*) from \"Our record\".prediction").await, 1);
+    let reader = connect(&postgres, READER).await;
+    in_its_own().await;
+    assert_eq!(count(&reader, "select count(*) from prediction_log").await, 1);
 }

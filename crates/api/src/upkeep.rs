@@ -37,7 +37,7 @@ pub(crate) async fn first(upkeep: &Upkeep) -> Arc<LastPass> {
     let last = Arc::new(LastPass::default());
     let now = clock::now();
     match upkeep.pass_in_turn(now).await {
-        // What is too long, and what goes on failing, is said by what keeps on.
+        // The log speaks of long partitions and failing steps after the next pass.
         Ok(done) => {
             tell(&done);
             if done.undone.is_empty() {

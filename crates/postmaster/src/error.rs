@@ -108,7 +108,7 @@ pub enum Error {
     MissingCluster {
         /// The data directory.
         data_dir: PathBuf,
-        /// What it names.
+        /// The stand-in that it names.
         stand_in: PathBuf,
     },
 

@@ -15,7 +15,7 @@ use crate::Error;
 /// copy of itself that holds the lock until it has become that program.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What stands behind the process id. A lock without it was last held by a version that did not say where the record is.
+/// The words behind the process id. A lock without it was last held by a version that did not say where the record is.
 const WORDS: &str = "If the record is not beside this file, cluster-elsewhere says where it is.";
 
 /// The lock on a data directory, held until dropped.

@@ -15,7 +15,7 @@ use crate::Error;
 /// Nobody has a longer path.
 const LONGEST: u64 = 64 << 10;
 
-/// What such a file names, if it is there. One that others could have written is refused.
+/// The path in such a file, if the file is there. A file that others could have written is refused.
 pub(crate) fn read(file: &Path) -> Result<Option<PathBuf>, Error> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
@@ -39,7 +39,7 @@ pub(crate) fn read(file: &Path) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// What stands behind the first empty line. Somebody who writes one by hand may leave out the words.
+/// The path behind the first empty line. Somebody who writes the file by hand may leave out the words.
 fn path_in(content: &[u8]) -> Option<&Path> {
     let words = content.windows(2).position(|pair| pair == b"\n\n");
     let path = words.map_or(content, |words| &content[words + 2..]);

@@ -77,7 +77,7 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// Creates the directory, for `account` alone, or makes sure that nobody else can write in it: a link, or a directory of
-/// another user or open to others, is refused. What is there keeps its permissions.
+/// another user or open to others, is refused. An existing directory keeps its permissions.
 pub(crate) fn own(directory: &Path, account: &Account) -> Result<(), Error> {
     match DirBuilder::new().mode(MODE).create(directory) {
         Ok(()) => return account.own(directory).map_err(Error::file("hand over", directory)),
@@ -106,7 +106,7 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// What is where PostgreSQL has made its socket.
+/// The findings where PostgreSQL has made its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A socket of its user, in a directory in which nobody else may write.

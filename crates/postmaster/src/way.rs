@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the times of the directory are renewed. PostgreSQL does the same for the socket, every 58 minutes.
 const RENEWAL: Duration = Duration::from_secs(3_600);
 
-/// What is known of the way. Cleaners of `/tmp` take what nobody has touched for days.
+/// The last looks at the way. Cleaners of `/tmp` take what nobody has touched for days.
 #[derive(Debug, Default)]
 pub(crate) struct Way {
     looked: Option<Instant>,

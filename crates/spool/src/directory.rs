@@ -24,7 +24,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
     // From here on the name does not depend on the working directory.
     let directory = fs::canonicalize(directory).map_err(Error::file("find", directory))?;
     check(&directory)?;
-    // What was made, up to what was there before.
+    // The new directories, up to the one that was there before.
     for made_in in directory.ancestors().skip(1) {
         if there.as_ref() == Some(&directory) {
             break;
@@ -51,7 +51,7 @@ fn check(directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was created, renamed or removed in a directory is on the disk only after this.
+/// Puts on the disk which files were created, renamed or removed in a directory.
 pub(crate) fn synchronize(directory: &Path) -> Result<(), Error> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())

@@ -24,7 +24,7 @@ pub struct Database {
     verified: Option<&'static str>,
     /// The options that were given.
     options: Options,
-    pooled: bool,
+    pub(crate) pooled: bool,
     /// The schema of the record, once it is found.
     pub(crate) schema: Option<Schema>,
 }

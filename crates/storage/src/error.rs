@@ -54,7 +54,7 @@ pub enum Error {
     /// It is not clear which schema holds the record, or there is none that could.
     #[error("it is not clear where the record is to be: {reason}")]
     NoSchema {
-        /// What was found, and what to do.
+        /// The findings, and the remedy.
         reason: String,
     },
 

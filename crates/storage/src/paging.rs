@@ -7,7 +7,7 @@ use deadpool_postgres::Object;
 use domain::Class;
 use futures_util::future::{try_join, try_join_all};
 use tokio::time::Instant;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ const LONGEST_STEP: i64 = 64_000;
 /// The next step is longer after one that was shorter than this.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// What a page is asked for, as the parameters of its statement.
+/// The question for a page, as the parameters of its statement.
 #[derive(Debug)]
 pub(crate) struct Bounds<'a> {
     lowest: Uuid,
@@ -35,7 +35,7 @@ pub(crate) struct Bounds<'a> {
     rows: i64,
 }
 
-/// What was found.
+/// The answer to a question.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The rows, in falling order of `id`.
@@ -61,21 +61,6 @@ impl<'a> Bounds<'a> {
         let class = filter.class.map(Class::number);
         // One more, to see whether there is a next page.
         Self { lowest, beyond, from, to, class, filter, rows: i64::from(limit) + 1 }
-    }
-
-    /// The types of the parameters for the record as a whole.
-    pub(crate) fn types() -> Vec<Type> {
-        vec![
-            Type::UUID,
-            Type::UUID,
-            Type::TIMESTAMPTZ,
-            Type::TIMESTAMPTZ,
-            Type::INT4,
-            Type::TEXT,
-            Type::FLOAT8,
-            Type::FLOAT8,
-            Type::INT8,
-        ]
     }
 
     /// The parameters for the record as a whole.
@@ -111,7 +96,7 @@ impl<'a> Bounds<'a> {
         let Some(segments) = segments(parts, self.lowest, self.beyond) else { return Ok(None) };
         if self.searches() {
             let found = self.search(session, &segments, until).await?;
-            // What was moved out of the default meanwhile may have been looked for before and after.
+            // A row that was moved out of the default meanwhile may have been missed in both places.
             return Ok((Parts::state(session).await? == parts.state).then_some(found));
         }
         // Sent together: partitions made ahead and the one that is written to, and the default beyond and between them.

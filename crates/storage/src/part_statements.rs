@@ -18,8 +18,8 @@ pub(crate) struct PartStatements {
     /// The newest records of a range. The parameters: the first id, the first id beyond, the first and the last time, how many
     /// rows.
     pub(crate) page: Statement,
-    /// The newest records of a range that pass a filter, among so many rows. The parameters: those of `page` but for the
-    /// last, the class, the model version, the least and the largest confidence, how many rows to give, how many to look at.
+    /// The newest records of a range that pass a filter, among so many rows. The parameters: [`FILTERED`], and how many rows to
+    /// look at.
     ///
     /// Each row that it gives is a record, with the last id that was looked at and the number of rows that were; without a
     /// record there is one row, in which only these two are not null.
@@ -32,14 +32,16 @@ impl PartStatements {
         Self {
             record: Statement::new(record(suffix), vec![Type::UUID], kept),
             page: Statement::new(page(suffix), PAGE.to_vec(), kept),
-            search: Statement::new(search(suffix), SEARCH.to_vec(), kept),
+            search: Statement::new(search(suffix), [&FILTERED[..], &[Type::INT8]].concat(), kept),
         }
     }
 }
 
 const PAGE: [Type; 5] = [Type::UUID, Type::UUID, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::INT8];
 
-const SEARCH: [Type; 10] = [
+/// The parameters of a page that is filtered: the first id, the first id beyond, the first and the last time, the class, the model
+/// version, the least and the largest confidence, how many rows.
+pub(crate) const FILTERED: [Type; 9] = [
     Type::UUID,
     Type::UUID,
     Type::TIMESTAMPTZ,
@@ -48,7 +50,6 @@ const SEARCH: [Type; 10] = [
     Type::TEXT,
     Type::FLOAT8,
     Type::FLOAT8,
-    Type::INT8,
     Type::INT8,
 ];
 
@@ -73,7 +74,7 @@ fn record(suffix: &str) -> String {
     )
 }
 
-/// What completes the predictions of `page` to records.
+/// The joins that complete the predictions of `page` to records.
 fn completed(suffix: &str) -> String {
     let features = FEATURES.map(|feature| feature.name).join(", ");
     format!(

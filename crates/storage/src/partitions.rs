@@ -5,12 +5,13 @@
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Object, Transaction};
+use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::Error;
 use crate::parts::first_id_at;
+use crate::{Error, deadlines};
 
 /// The tables of the record, in the order in which they are locked: that of the view, and of the plan that writes a batch,
 /// which locks what its last statement writes to first.
@@ -52,6 +53,10 @@ const FEW: u64 = 500;
 /// How many times rows that came meanwhile are moved before everybody has to wait for the rest.
 const ROUNDS: usize = 20;
 
+/// How many times the locks are tried for once many rows were moved, which would have to be moved again otherwise. Everybody waits
+/// behind each attempt for a moment, and goes on after it.
+const LOCK_ATTEMPTS: usize = 20;
+
 /// The ids of rows that come meanwhile are at most so old, unless they waited somewhere. To look for older ones among all that
 /// were moved takes long.
 const LATE: TimeDelta = TimeDelta::minutes(2);
@@ -68,7 +73,7 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
     let to = first_id_at(span.to);
     let bounds = [(&from as _, Type::UUID), (&to as _, Type::UUID)];
     if !session.query_typed(STRAYS, &bounds).await.map_err(refused)?.is_empty() {
-        // Whoever holds the tables for long is met before the work, and not after it.
+        // A session that holds the tables for long is met before the work, and not after it.
         let knock = session.transaction().await.map_err(refused)?;
         lock(&knock).await.map_err(refused)?;
         knock.rollback().await.map_err(refused)?;
@@ -103,7 +108,7 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
         }
     }
 
-    lock(&transaction).await.map_err(refused)?;
+    lock_patiently(&mut transaction, if moved > 0 { LOCK_ATTEMPTS } else { 1 }).await?;
     let bound = if span.is_first { "minvalue".to_owned() } else { format!("'{from}'") };
     let attach = TABLES.map(|table| {
         format!(
@@ -124,7 +129,7 @@ pub(crate) async fn make(session: &mut Object, span: &Span) -> Result<u64, Error
         }
         Err(error) => return Err(refused(error)),
     }
-    // Before anybody sees the partitions: who may not read them reads the record as a whole, which takes long.
+    // Before anybody sees the partitions: a user who may not read them reads the record as a whole, which takes long.
     grant(&transaction).await?;
     transaction.commit().await.map_err(refused)?;
     Ok(moved)
@@ -155,6 +160,23 @@ async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error
         TABLES.join(", only ")
     );
     transaction.batch_execute(&lock).await
+}
+
+/// The same, tried so many times; an attempt that fails leaves the transaction as it was.
+async fn lock_patiently(transaction: &mut Transaction<'_>, attempts: usize) -> Result<(), Error> {
+    let refused = Error::query("make a partition");
+    for attempts_left in (0..attempts).rev() {
+        let attempt = transaction.transaction().await.map_err(refused)?;
+        match lock(&attempt).await.map_err(refused) {
+            Ok(()) => return attempt.commit().await.map_err(refused),
+            Err(error) if error.is_locked_out() && attempts_left > 0 => {
+                attempt.rollback().await.map_err(refused)?;
+                sleep(deadlines::UPKEEP_LOCK).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Has PostgreSQL know its tables after rows were moved, and reuse their room. It would do so by itself, a minute later.

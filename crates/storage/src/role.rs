@@ -13,7 +13,8 @@ pub struct Role {
     pub is_superuser: bool,
     /// Whether it owns the tables of the record, so that it can change and remove records.
     pub owns_the_record: bool,
-    /// The settings of its own sessions, as `name=value`, but for those that `deploy/sql/roles.sql` makes.
+    /// The settings of its own sessions, as `name=value`, but for those that `deploy/sql/roles.sql` makes, and for the search
+    /// path, as the schema of the record is found and kept.
     ///
     /// Every role may change its own settings, and no privilege takes that away.
     pub settings: Vec<String>,
@@ -33,7 +34,7 @@ const ROLE: &str = "
     select rolname::text, rolsuper,
            coalesce((select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('prediction')), false),
            array(select setting from pg_db_role_setting, unnest(setconfig) as setting
-                 where setrole = pg_roles.oid and setting <> all($1)
+                 where setrole = pg_roles.oid and setting <> all($1) and setting !~ '^search_path='
                    and setdatabase in (0, (select oid from pg_database where datname = current_database()))
                  order by setting)
     from pg_roles where rolname = current_user";

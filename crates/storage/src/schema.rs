@@ -170,9 +170,9 @@ impl Database {
         Some(format!("search_path={},pg_temp", self.schema.as_ref()?.as_option()))
     }
 
-    /// The option by which psql finds the tables, where it would not find them by itself.
+    /// The option by which psql finds the tables, where it would not find them by itself. A pooler may take no options.
     pub(crate) fn hidden_path(&self) -> Option<String> {
-        let schema = self.schema.as_ref().filter(|schema| schema.is_hidden)?;
+        let schema = self.schema.as_ref().filter(|schema| schema.is_hidden && !self.pooled)?;
         Some(format!("-c search_path={}", schema.as_option()))
     }
 

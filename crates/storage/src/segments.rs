@@ -23,7 +23,7 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// All of them between these bounds. What no other partition takes is in the default one; nothing if there is none.
+/// All of them between these bounds. The default partition has the ranges that no other takes; without it there is no answer.
 pub(crate) fn segments(parts: &Parts, from: Uuid, to: Uuid) -> Option<Vec<Segment<'_>>> {
     let default = &parts.default.as_ref()?.statements;
     let mut all = Vec::new();

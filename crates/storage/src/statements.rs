@@ -6,8 +6,7 @@ use tokio_postgres::types::Type;
 use crate::claims::Claims;
 use crate::columns::Columns;
 use crate::left_out::or_fail;
-use crate::paging::Bounds;
-use crate::part_statements::PartStatements;
+use crate::part_statements::{FILTERED, PartStatements};
 use crate::statement::Statement;
 
 /// The SQL of the operations on the record as a whole; those on one partition of it are composed by the same functions.
@@ -25,7 +24,7 @@ pub(crate) struct Statements {
     pub(crate) answers: Statement,
     /// One record, by `id`.
     pub(crate) record: Statement,
-    /// A page of records, newest first; parameters as in [`Bounds`].
+    /// A page of records, newest first; parameters as in [`FILTERED`].
     pub(crate) page: Statement,
     /// Takes the inputs of a large batch, in binary.
     pub(crate) copy_inputs: String,
@@ -221,5 +220,5 @@ fn page(pooled: bool) -> Statement {
          limit $9",
         log_columns()
     );
-    Statement::new(text, Bounds::types(), !pooled)
+    Statement::new(text, FILTERED.to_vec(), !pooled)
 }

@@ -41,7 +41,7 @@ pub struct Rules {
     pub answers_kept: Duration,
 }
 
-/// What was done, and what was not.
+/// The outcome of a pass.
 #[derive(Debug, Default)]
 pub struct Done {
     /// The partitions that were made, by the suffix of their tables' names.

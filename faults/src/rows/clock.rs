@@ -1,5 +1,6 @@
 //! Rows 33 and 45: the clock of the service jumps, forwards and backwards, and is ahead by years.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -10,30 +11,50 @@ use super::outage::CLIENTS;
 use crate::finding::{Allowed, Finding};
 use crate::run::Run;
 use crate::scene::{Scene, Setup};
+use crate::service::Launch;
 
 /// The library that gives a process another clock.
 pub(super) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
+/// The clock of a service, in seconds from the right time.
+struct Clock(PathBuf);
+
+impl Clock {
+    /// One that is right, in a file of this name.
+    fn right(run: &Run, name: &str) -> anyhow::Result<Self> {
+        let clock = Self(run.scratch.join(name));
+        clock.set("+0")?;
+        Ok(clock)
+    }
+
+    /// Replaces the file as a whole: the library may read it at any moment.
+    fn set(&self, seconds: &str) -> anyhow::Result<()> {
+        let next = self.0.with_extension("next");
+        std::fs::write(&next, seconds)?;
+        Ok(std::fs::rename(&next, &self.0)?)
+    }
+
+    /// A service that goes by it.
+    fn followed_by(&self, launch: Launch) -> Launch {
+        launch
+            .set("LD_PRELOAD", FAKETIME)
+            .set("FAKETIME_TIMESTAMP_FILE", self.0.display().to_string())
+            .set("FAKETIME_NO_CACHE", "1")
+            .set("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .set("DONT_FAKE_MONOTONIC", "1")
+    }
+}
+
 /// Row 33: by an hour and a day.
 pub(super) async fn clock_jumps(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
-    let clock = run.scratch.join("clock");
-    std::fs::write(&clock, "+0")?;
-    let launch = run
-        .launch()
-        .set("LD_PRELOAD", FAKETIME)
-        .set("FAKETIME_TIMESTAMP_FILE", clock.display().to_string())
-        .set("FAKETIME_NO_CACHE", "1")
-        .set("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .set("DONT_FAKE_MONOTONIC", "1");
+    let clock = Clock::right(&run, "clock")?;
+    let launch = clock.followed_by(run.launch());
     let scene = Scene::set(&run, Setup { launch: Some(launch), ..Setup::default() }).await?;
     let work = scene.work(CLIENTS);
     for _ in 0..run.scaled(5, 1) {
         for jump in ["+3600", "-3600", "+1", "+0", "-1", "+86400", "+0"] {
-            // Replaced as a whole: the library may read it at any moment.
-            let next = clock.with_extension("next");
-            std::fs::write(&next, jump)?;
-            std::fs::rename(&next, &clock)?;
+            clock.set(jump)?;
             work.load.acknowledged(50).await?;
             sleep(Duration::from_millis(1_500)).await;
         }
@@ -61,16 +82,8 @@ async fn partitions(database: &Client) -> anyhow::Result<Vec<String>> {
 /// Row 45: one of two services has a clock that is three years ahead: from its start, and while it runs.
 pub(super) async fn years_ahead(run: Run) -> anyhow::Result<Finding> {
     let mut finding = Finding::default();
-    let clock = run.scratch.join("clock-of-years");
-    std::fs::write(&clock, "+0")?;
-    let launch = run
-        .launch()
-        .set("RETAIN_DAYS", "7")
-        .set("LD_PRELOAD", FAKETIME)
-        .set("FAKETIME_TIMESTAMP_FILE", clock.display().to_string())
-        .set("FAKETIME_NO_CACHE", "1")
-        .set("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .set("DONT_FAKE_MONOTONIC", "1");
+    let clock = Clock::right(&run, "clock-of-years")?;
+    let launch = clock.followed_by(run.launch().set("RETAIN_DAYS", "7"));
     let scene = Scene::set(&run, Setup { launch: Some(launch), ..Setup::default() }).await?;
     let admin = scene.postgres.connect().await?;
     let before = partitions(&admin).await?;
@@ -85,9 +98,7 @@ pub(super) async fn years_ahead(run: Run) -> anyhow::Result<Finding> {
         format!("with a clock ahead it ended with {status}: {said}")
     });
     for _ in 0..run.scaled(5, 1) {
-        let next = clock.with_extension("next");
-        std::fs::write(&next, ahead)?;
-        std::fs::rename(&next, &clock)?;
+        clock.set(ahead)?;
         let give_up = Instant::now() + Duration::from_secs(10);
         while scene.client.get("/health/ready").await?.0 == 200 {
             ensure!(Instant::now() < give_up, "it is ready with a clock that is years ahead");
@@ -95,8 +106,7 @@ pub(super) async fn years_ahead(run: Run) -> anyhow::Result<Finding> {
         }
         // Longer than from one upkeep to the next.
         sleep(Duration::from_secs(run.scaled(20, 2))).await;
-        std::fs::write(&next, "+0")?;
-        std::fs::rename(&next, &clock)?;
+        clock.set("+0")?;
         finding.recovered("with the right clock", scene.well(&work.load).await?);
     }
     scene.conclude(work, Allowed::Answers, &mut finding).await?;

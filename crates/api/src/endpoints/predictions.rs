@@ -39,7 +39,8 @@ impl PredictionsApi {
     /// Read the record, newest first
     ///
     /// A page holds up to `limit` records. To read on, pass its `next_cursor` as `cursor`; pages neither shift nor
-    /// repeat when predictions are added in the meantime.
+    /// repeat when predictions are added in the meantime. Where few records pass the filter a page may end early, even
+    /// without a record: the last page is the one whose `next_cursor` is null.
     #[oai(path = "/predictions", method = "get")]
     #[expect(
         clippy::too_many_arguments,

@@ -28,7 +28,7 @@ pub(crate) struct RecordLooks {
 }
 
 impl RecordLooks {
-    /// Of the record in this store, which was not looked at yet, and is kept for so many days.
+    /// Looks at the record in this store, which is kept for so many days. None has been taken yet.
     pub(crate) fn of(store: Store, retain_days: Option<u16>) -> Self {
         Self { store, retain_days, last: Mutex::default(), failures: Counter::default() }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use storage::Undone;
 use tokio::time::Instant;
 
-/// For how long somebody may hold a table until the log speaks of it: who reads for minutes does no harm. Of a step that goes
-/// on failing the log speaks again after as long.
+/// For how long somebody may hold a table until the log speaks of it: a reader of some minutes does no harm. The log speaks of a
+/// failing step again after as long.
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// The steps that failed when they were last tried.
