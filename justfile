@@ -85,7 +85,7 @@ bench-partitions *args:
     cargo build --release -p api
     python3 benchmarks/partitions.py {{ args }}
 
-# The service and its database harmed under load: the fault matrix in 28 minutes. `quick`: 8 minutes at most; `controls`:
+# The service and its database harmed under load: the fault matrix in 38 minutes. `quick`: 8 minutes at most; `controls`:
 # broken services, which it must catch; `kills --rounds 200`, `soak --minutes 30`, `order`, `list`, `rows NAME…`;
 # `--seed N` repeats the choices of a run. Most rows need root.
 [group('verify')]
