@@ -120,7 +120,7 @@ async fn the_command_waits_for_a_table_that_somebody_holds() {
     let holder = database.connect().await;
     holder.batch_execute("begin; select count(*) from prediction_log").await.unwrap();
     let doing = tokio::spawn(async move { upkeep(&database).await });
-    // Those that need nothing of what is held are done meanwhile.
+    // Steps that do not need the held tables are done meanwhile.
     eventually("the other steps are done", async || left_to_do(&sql).await == ["make", "take out"])
         .await;
     holder.batch_execute("commit").await.unwrap();

@@ -5,7 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::{Database, Error, migrations};
 
-/// What must hold, each with the words for when it does not; the parameters are the schema's version that is needed,
+/// The conditions, each with the words for when it does not hold; the parameters are the schema's version that is needed,
 /// whether the session has been told to wait for the flush of the WAL, and the schema that it has to find by itself.
 ///
 /// Without `fsync` or `full_page_writes` a crash of the machine can take what was committed. A standby, or a server that

@@ -27,7 +27,7 @@ pub(crate) struct PartStatements {
 }
 
 impl PartStatements {
-    /// Those of the partition with this suffix; `kept` unless sessions are behind a pooler.
+    /// The statements on the partition with this suffix; `kept` unless sessions are behind a pooler.
     pub(crate) fn compose(suffix: &str, kept: bool) -> Self {
         Self {
             record: Statement::new(record(suffix), vec![Type::UUID], kept),

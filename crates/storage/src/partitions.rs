@@ -34,7 +34,7 @@ pub(crate) struct Span {
 impl Span {
     /// What follows the table's name in that of the partition.
     pub(crate) fn suffix(&self) -> String {
-        // Those that somebody else has made may end within a day.
+        // A partition that somebody else has made may end within a day.
         let is_midnight = midnight(self.from) == self.from;
         self.from.format(if is_midnight { "_%Y%m%d" } else { "_%Y%m%d_%H%M%S" }).to_string()
     }
@@ -47,7 +47,7 @@ pub(crate) fn midnight(time: DateTime<Utc>) -> DateTime<Utc> {
 
 const STRAYS: &str = "select from prediction_default where id >= $1 and id < $2 limit 1";
 
-/// So many rows are moved while everybody waits, and no more; it takes some milliseconds.
+/// Rows are moved without a lock until a round finds so few.
 const FEW: u64 = 500;
 
 /// How many times rows that came meanwhile are moved before everybody has to wait for the rest.

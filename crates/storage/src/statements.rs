@@ -70,7 +70,7 @@ impl Statements {
         [write, rewrite, write_once, rewrite_once, answers, record, page]
     }
 
-    /// Those of the partition with this suffix.
+    /// The statements on the partition with this suffix.
     pub(crate) fn of_part(&self, suffix: &str) -> PartStatements {
         PartStatements::compose(suffix, !self.pooled)
     }

@@ -76,7 +76,7 @@ fn a_directory_that_somebody_else_has_made_is_not_trusted() {
         assert_eq!(fs::read_to_string(&socket).unwrap(), "theirs");
     };
     untouched();
-    // Those who are connected go on; and when it ends, none is started there.
+    // Sessions that are connected go on; when PostgreSQL ends, it is not started again there.
     assert_eq!(pid_in(&home.cluster_dir()), Some(before));
     kill(before, Signal::SIGKILL).unwrap();
     await_that("it is not restarted there", || {
