@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Connect;
-use domain::Causes;
-use tokio::time::timeout;
-
 use crate::{Error, Upkeep, deadlines, session};
 
 /// The files in `/migrations`, built into the binary.
@@ -35,15 +31,11 @@ impl Upkeep {
     /// Fails if the database cannot be reached, if another process holds the lock longer than
     /// [`deadlines::MIGRATION_LOCK`], if an applied migration differs from its file, or if one fails; then the schema is as before that one.
     pub async fn migrate(&self) -> Result<Vec<String>, Error> {
-        let config = session::configure(self.database(), Duration::ZERO, deadlines::MIGRATION_LOCK);
-        let connecting = self.database().connector.connect(&config);
-        let (mut client, connection) = timeout(deadlines::START, connecting)
-            .await
-            .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
-            .map_err(|error| Error::Unreachable(error.into()))?;
-
+        let mut session =
+            session::single(self.database(), Duration::ZERO, deadlines::MIGRATION_LOCK).await?;
+        let client = &mut session.0;
         let applied = async {
-            if !may_migrate(&client).await? {
+            if !may_migrate(client).await? {
                 return Ok(Vec::new());
             }
             let action = "take the lock for migrating";
@@ -53,18 +45,14 @@ impl Upkeep {
                 .map_err(Error::query(action))?;
             let report = embedded::migrations::runner()
                 .set_abort_missing(false)
-                .run_async(&mut client)
+                .run_async(client)
                 .await
                 .map_err(|error| Error::Migration(error.into()))?;
             Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
         }
         .await;
 
-        // Ends the session, which releases the lock.
-        drop(client);
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %Causes(&error), "the migrating connection ended badly");
-        }
+        session::end(session).await;
         applied
     }
 }

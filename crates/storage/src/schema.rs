@@ -2,9 +2,6 @@
 //!
 //! Without that a schema that comes first in the search path, made later by anybody, would begin a second, empty record.
 
-use deadpool_postgres::Connect;
-use domain::Causes;
-use tokio::time::timeout;
 use tokio_postgres::{Client, Row};
 
 use crate::{Database, Error, deadlines, session};
@@ -135,17 +132,9 @@ impl Schema {
     /// Fails if the database cannot be reached; with [`Error::NoSchema`] if there is more than one record in the search path,
     /// or none there but one elsewhere, if no schema is there, or if somebody else's tables have the names of ours.
     pub async fn find(database: &Database) -> Result<Self, Error> {
-        let config = session::configure(database, deadlines::READ, deadlines::READ);
-        let connecting = database.connector.connect(&config);
-        let (client, connection) = timeout(deadlines::START, connecting)
-            .await
-            .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
-            .map_err(|error| Error::Unreachable(error.into()))?;
-        let found = look(&client).await;
-        drop(client);
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %Causes(&error), "the connection ended badly");
-        }
+        let session = session::single(database, deadlines::READ, deadlines::READ).await?;
+        let found = look(&session.0).await;
+        session::end(session).await;
         found?.judge()
     }
 }

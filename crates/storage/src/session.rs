@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
+    Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolBuilder, RecyclingMethod, Runtime,
 };
+use domain::Causes;
 use tokio::time::timeout;
 use tokio_postgres::Config;
 
+use crate::connector::Connected;
 use crate::fitness::Fitness;
 use crate::{Cause, Database, Error, deadlines, tables};
 
@@ -112,6 +114,27 @@ fn readers_told(database: &Database, size: usize, also: &str) -> Result<Pool, Er
 pub(crate) fn upkeep(database: &Database) -> Result<Pool, Error> {
     let config = configure(database, Duration::ZERO, deadlines::UPKEEP_LOCK);
     finish(pool_of(database, config, 1).post_create(writable(database)).pre_recycle(answers()))
+}
+
+/// A session of its own, in no pool; connecting to it takes [`deadlines::START`] at most.
+pub(crate) async fn single(
+    database: &Database,
+    statement: Duration,
+    lock: Duration,
+) -> Result<Connected, Error> {
+    let config = configure(database, statement, lock);
+    timeout(deadlines::START, database.connector.connect(&config))
+        .await
+        .map_err(|_elapsed| Error::TimedOut { action: "connect" })?
+        .map_err(|error| Error::Unreachable(error.into()))
+}
+
+/// Ends such a session, which releases its locks.
+pub(crate) async fn end((client, connection): Connected) {
+    drop(client);
+    if let Err(error) = connection.await {
+        tracing::debug!(error = %Causes(&error), "the connection ended badly");
+    }
 }
 
 /// One session that looks whether the database is fit to be written to.
