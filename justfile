@@ -91,7 +91,7 @@ bench-partitions *args:
 [group('verify')]
 faults *args:
     cargo build -p api -p faults --features api/fail-points
-    cp target/debug/api target/debug/api-with-fail-points
+    cp target/debug/onrecord target/debug/onrecord-with-fail-points
     cargo build -p api -p faults
     target/debug/faults {{ args }}
 

@@ -66,7 +66,7 @@ def main() -> int:
 def operations() -> list[Operation]:
     packages = ["-p", "inference", "-p", "storage", "-p", "api"]
     tests = executables(["test", "--no-run", *packages, "--lib", "--test", "counted"])
-    service = executables(["build", "-p", "api"])["api"]
+    service = executables(["build", "-p", "api"])["onrecord"]
     return [
         Operation("forward pass of one row", 10_000, test(tests["counted"], "one_row")),
         Operation("forward pass of 256 rows", 100, test(tests["counted"], "batch_of_256")),

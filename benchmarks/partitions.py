@@ -97,7 +97,7 @@ def _record(cluster: Cluster, name: str, parts: int) -> Iterator[Contestant]:
                 _part(cluster, name, table, start + timedelta(days=day), timedelta(days=1))
     with step(f"{ROWS:,} rows in {name}"):
         _fill(cluster, name, ROWS, start, timedelta(days=DAYS) / ROWS)
-    with service(PROGRAMS / "api", url, name, name, name) as contestant:
+    with service(PROGRAMS / "onrecord", url, name, name, name) as contestant:
         yield contestant
     cluster.sql("postgres", f"drop database {name} with (force)")
 
@@ -165,7 +165,7 @@ def drops(cluster: Cluster) -> None:
         with step(f"{DROPPED:,} rows to be dropped"):
             start = now - timedelta(days=100 - 10 * number)
             _fill(cluster, name, DROPPED, start, timedelta(days=1) / DROPPED)
-    with service(PROGRAMS / "api", url, name, name, name) as contestant:
+    with service(PROGRAMS / "onrecord", url, name, name, name) as contestant:
         for number in range(DROPS):
             quiet = [_load(contestant).p99 for _ in range(2)]
             days = 100 - 10 * number - 5
@@ -196,7 +196,7 @@ def _upkeep(url: str, days: int) -> None:
     environment = {**without_database(), "DATABASE_URL": url, "RETAIN_DAYS": str(days)}
     started = time.monotonic()
     done = subprocess.run(
-        [PROGRAMS / "api", "upkeep"], env=environment, check=True, capture_output=True, text=True
+        [PROGRAMS / "onrecord", "upkeep"], env=environment, check=True, capture_output=True, text=True
     )
     left = (done.stdout + done.stderr).count("left the record")
     say(f"  {left} left the record and removed, in {time.monotonic() - started:.0f} s all in all")

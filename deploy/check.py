@@ -21,7 +21,7 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent
 ROOT = DEPLOY.parent
-SERVICE = os.environ.get("ONRECORD", ROOT / "target/debug/api")
+SERVICE = os.environ.get("ONRECORD", ROOT / "target/debug/onrecord")
 # Out of 100, where 100 is a unit without any confinement.
 EXPOSURE = 15
 
@@ -184,7 +184,7 @@ def check_unit(text: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
         unit = Path(directory, "onrecord.service")
         # systemd wants a program to be there.
-        unit.write_text(text.replace("/usr/local/bin/api", "/bin/true"))
+        unit.write_text(text.replace("/usr/local/bin/onrecord", "/bin/true"))
         found = run(["systemd-analyze", "verify", "--man=no", unit])
         security = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit]
         found += [line for line in run(security, quiet=True) if "exposure" in line]

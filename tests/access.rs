@@ -94,7 +94,7 @@ impl Keyed {
     }
 }
 
-/// Runs `api key …` on this file.
+/// Runs `onrecord key …` on this file.
 fn run_key(file: &Path, arguments: &[&str]) -> Output {
     let mut command = Service::command();
     command.arg("key").args(arguments).arg("--api-keys-file").arg(file).output().unwrap()

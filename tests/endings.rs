@@ -122,7 +122,7 @@ async fn close_the_terminal(data_dir: &Path, words: &str, log: &Path) -> String 
         said(log).contains("listening on") || said(&typed).contains("listening on")
     })
     .await;
-    let service = children(Pid::from_raw(terminal.id().cast_signed()), "api")[0];
+    let service = children(Pid::from_raw(terminal.id().cast_signed()), "onrecord")[0];
     // The system closes the terminal.
     terminal.kill().unwrap();
     terminal.wait().unwrap();
@@ -249,7 +249,7 @@ async fn as_process_1_it_leaves_no_zombies() {
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("DATA_DIR", &data_dir);
     let service = Service::spawn(command, true).await;
-    let first = children(service.pid(), "api")[0];
+    let first = children(service.pid(), "onrecord")[0];
     for _ in 0..2 {
         let postgres = children(first, "postgres")[0];
         assert!(!children(postgres, "postgres").is_empty());

@@ -59,7 +59,7 @@ fn bare() -> (Command, TempDir) {
     (command, home)
 }
 
-/// Runs `api migrate` with these variables; gives whether it succeeds and what it says. It begins no record of its own.
+/// Runs `onrecord migrate` with these variables; gives whether it succeeds and what it says. It begins no record of its own.
 async fn migrate(variables: &[(&str, &str)]) -> (bool, String) {
     let (mut command, home) = bare();
     command.arg("migrate").envs(variables.iter().copied());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use self::schema::check_schema;
 use crate::support::{Answer, Service, TestDatabase, flower};
 
-/// What `api openapi` prints; it is given no database.
+/// What `onrecord openapi` prints; it is given no database.
 fn printed(arguments: &[&str]) -> String {
     let output = Service::command().arg("openapi").args(arguments).output();
     let output = output.expect("the program can be run");

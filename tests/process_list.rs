@@ -15,7 +15,7 @@ async fn a_secret_given_by_variable_is_seen_nowhere() {
     let mut service = Service::spawn(command, false).await;
     service.predict(&flower()).await;
     let seen = std::fs::read(format!("/proc/{}/cmdline", service.pid())).unwrap();
-    assert!(seen.ends_with(b"/api\0"), "{}", String::from_utf8_lossy(&seen));
+    assert!(seen.ends_with(b"/onrecord\0"), "{}", String::from_utf8_lossy(&seen));
     for path in ["/openapi.json", "/docs", "/ledger", "/health/ready", "/nothing"] {
         let text = service.get(path).await.text().await.unwrap();
         assert!(!text.contains(SECRET), "{path}");

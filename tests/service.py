@@ -55,7 +55,7 @@ def keyed_service() -> Iterator[tuple[str, str]]:
 
 
 def _program() -> str | Path:
-    return os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "api"
+    return os.environ.get("ONRECORD") or ROOT / "target" / "debug" / "onrecord"
 
 
 def _start(

@@ -60,7 +60,7 @@ class Contestant:
             record.check(cluster, self.database, load.ok, connections, self.title)
 
 
-def migrate(cluster: Cluster, database: str, program: Path = PROGRAMS / "api") -> str:
+def migrate(cluster: Cluster, database: str, program: Path = PROGRAMS / "onrecord") -> str:
     """A database with the schema of the service; gives its address."""
     url = cluster.create(database)
     run([program, "migrate"], env={**without_database(), "DATABASE_URL": url})
@@ -103,7 +103,7 @@ def _new_key(program: Path, file: Path) -> str:
 def ours(cluster: Cluster, database: str, name: str = OURS) -> Iterator[Contestant]:
     """The service as it is delivered, with its defaults."""
     url = migrate(cluster, database)
-    with service(PROGRAMS / "api", url, name, "Onrecord", database) as contestant:
+    with service(PROGRAMS / "onrecord", url, name, "Onrecord", database) as contestant:
         yield contestant
 
 
@@ -127,7 +127,7 @@ def contestants(
             started.append(enter(service(program, url, EARLIER, title, EARLIER)))
         url = migrate(cluster, GUARDED)
         title, keys = "Onrecord, with API keys", WORK / "api-keys"
-        started.append(enter(service(PROGRAMS / "api", url, GUARDED, title, GUARDED, keys)))
+        started.append(enter(service(PROGRAMS / "onrecord", url, GUARDED, title, GUARDED, keys)))
         migrate(cluster, "pgbench")
         scripts: Mapping[str, tuple[str, str]] = {
             "pgbench": ("pgbench, one statement", ONE_STATEMENT),

@@ -36,4 +36,6 @@ def build(commit: str) -> Path:
             cwd=source,
             env={**os.environ, "CARGO_TARGET_DIR": str(target)},
         )
-    return (target / "release" / "api").rename(program)
+    # The program was called `api` once.
+    names = (target / "release" / name for name in ("onrecord", "api"))
+    return next(name for name in names if name.exists()).rename(program)

@@ -25,7 +25,7 @@ def _start(url: str) -> float:
     port = free_port()
     environment = {**without_database(), "DATABASE_URL": url, "LISTEN": f"127.0.0.1:{port}"}
     start = time.perf_counter()
-    with running([PROGRAMS / "api"], LOGS / "startup.log", environment) as process:
+    with running([PROGRAMS / "onrecord"], LOGS / "startup.log", environment) as process:
         while not _ready(port):
             if process.poll() is not None or time.perf_counter() - start > 30:
                 raise RuntimeError("the service does not get ready; see startup.log")

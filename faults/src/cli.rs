@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) seed: Option<u64>,
 
-    /// The service to test; by default the program `api` beside this one
+    /// The service to test; by default the program `onrecord` beside this one
     #[arg(long, global = true)]
     pub(crate) service: Option<PathBuf>,
 

@@ -143,7 +143,7 @@ fn build(name: &str) -> anyhow::Result<PathBuf> {
         format!("cd \"$1\" && CARGO_TARGET_DIR=\"$2\" '{cargo}' build --offline --quiet -p api");
     shell(&script, &[&tree, &target], &place)?;
     let program = place.join(name);
-    fs::copy(target.join("debug/api"), &program)?;
+    fs::copy(target.join("debug/onrecord"), &program)?;
     Ok(program)
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn carry_out(arguments: Arguments, scratch: PathBuf) -> anyhow:
     let seed = Seed(arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())));
     let program = match &arguments.service {
         Some(program) => program.clone(),
-        None => env::current_exe()?.with_file_name("api"),
+        None => env::current_exe()?.with_file_name("onrecord"),
     };
     let program = program
         .canonicalize()

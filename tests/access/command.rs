@@ -1,4 +1,4 @@
-//! `api key …`.
+//! `onrecord key …`.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = process.env.ONRECORD ?? fileURLToPath(new URL("../../target/debug/api", import.meta.url));
+const PROGRAM = process.env.ONRECORD ?? fileURLToPath(new URL("../../target/debug/onrecord", import.meta.url));
 const LISTENING = "listening on ";
 
 // A test that is interrupted takes its service with it, see `start`.

@@ -81,7 +81,7 @@ impl Service {
 
     /// The program, with nothing set but what every process has and a free port.
     pub(crate) fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_api"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onrecord"));
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("LISTEN", "127.0.0.1:0").env("LOG_FORMAT", "json");
         // Requests that are written by hand, and those of HTTP/2, are for one of these.

@@ -84,7 +84,7 @@ def weaknesses(found: ElementTree.Element) -> Iterator[str]:
 
 
 def main() -> None:
-    program = os.environ.get("ONRECORD") or str(ROOT / "target" / "debug" / "api")
+    program = os.environ.get("ONRECORD") or str(ROOT / "target" / "debug" / "onrecord")
     with tempfile.TemporaryDirectory(prefix="onrecord-tls-") as directory:
         certificate, key = make_certificate(Path(directory))
         command = [program, "--tls-cert", str(certificate), "--tls-key", str(key)]

@@ -33,7 +33,7 @@ struct Settings {
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
 
-    /// A database that `api migrate` has prepared
+    /// A database that `onrecord migrate` has prepared
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
 }

@@ -23,7 +23,7 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
         if access.api_keys_file.is_none() {
             warn!(
                 "no API keys: every user and program of this machine can predict and read the record{}; \
-                 make keys with `api key new` and give their file with --api-keys-file",
+                 make keys with `onrecord key new` and give their file with --api-keys-file",
                 also(access)
             );
         }
@@ -39,7 +39,7 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
         ),
         None => bail!(
             "{listen} can be reached from elsewhere, and whoever does could predict and read the record: \
-             make keys with `api key new` and give their file with --api-keys-file, or say --insecure"
+             make keys with `onrecord key new` and give their file with --api-keys-file, or say --insecure"
         ),
     }
     Ok(())

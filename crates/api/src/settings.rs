@@ -16,7 +16,7 @@ pub use self::record::{Pooler, RecordSettings};
 
 /// Serves predictions, each of them on the record in PostgreSQL before it is answered.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "api", version, after_help = AFTER_HELP)]
+#[command(name = "onrecord", version, after_help = AFTER_HELP)]
 pub struct Settings {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]

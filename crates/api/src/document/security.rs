@@ -20,7 +20,7 @@ An API key, if the service was started with keys. `x-required-scopes` names the 
 - `label`: say what turned out to be true
 - `admin`: see and change how the service runs
 
-None contains another. `api key new` makes a key.";
+None contains another. `onrecord key new` makes a key.";
 
 /// How a request is refused for its key: the status, and why.
 const REFUSALS: [(&str, &str); 5] = [

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 pub struct AccessSettings {
     /// The file of the API keys; without it whoever reaches the service may do everything
     ///
-    /// `api key new` makes it, or adds to it. A running service takes up a change within five seconds. Without keys it
+    /// `onrecord key new` makes it, or adds to it. A running service takes up a change within five seconds. Without keys it
     /// listens on loopback addresses only.
     #[arg(long, env = "API_KEYS_FILE", global = true, value_name = "FILE")]
     pub api_keys_file: Option<PathBuf>,

@@ -22,7 +22,7 @@ pub struct RecordSettings {
     /// The same database for whoever owns the tables: to migrate, to make and drop partitions, to delete expired answers
     ///
     /// Without it the user of --database-url does that, or, if that one may not, somebody else has to: another copy of the
-    /// service, or `api upkeep` now and again. It must lead to the server itself, past any pooler.
+    /// service, or `onrecord upkeep` now and again. It must lead to the server itself, past any pooler.
     #[arg(long, env = "MAINTENANCE_DATABASE_URL", hide_env_values = true, global = true)]
     pub maintenance_database_url: Option<String>,
 
