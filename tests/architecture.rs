@@ -151,18 +151,47 @@ fn inference_brings_neither_a_server_nor_a_database() {
     }
 }
 
-/// Whoever can make a service fetch what they like reaches what only the service can.
+/// Whoever can make a service fetch what they like reaches what only the service can. Hyper has a client, which the tests use, so
+/// our own sources must not.
 #[test]
 fn the_service_has_no_client_for_http() {
-    let arguments = ["tree", "-p", "api", "-e", "normal", "--offline", "--prefix", "none"];
-    let tree = cargo(&[&arguments[..], &["--format", "{p} {f}"]].concat());
-    assert!(tree.lines().any(|line| line.starts_with("hyper v")), "{tree}");
-    for line in tree.lines() {
-        let (name, features) = line.split_once(' ').unwrap_or((line, ""));
-        assert!(!["reqwest", "ureq", "isahc", "curl"].contains(&name), "{line}");
-        let has_client = features.split([' ', ',']).any(|feature| feature.starts_with("client"));
-        assert!(!(name.starts_with("hyper") && has_client), "{line}");
+    for name in built(&["-p", "api", "-e", "normal"]).keys() {
+        let name = name.split(' ').next().unwrap();
+        assert!(!["reqwest", "ureq", "isahc", "curl"].contains(&name), "{name}");
     }
+    let sources = files().into_iter().filter(|file| {
+        file.starts_with("crates/") && file.contains("/src/") && file.ends_with(".rs")
+    });
+    for file in sources {
+        let text = read(&file);
+        for client in ["hyper::client", "hyper_util::client"] {
+            assert!(!text.contains(client), "{file} uses {client}");
+        }
+    }
+}
+
+/// A dependency whose features differ is built twice: first to run the service, and again to test it.
+#[test]
+fn both_commands_of_the_readme_build_each_dependency_alike() {
+    let run = built(&["-p", "api", "-e", "normal,build"]);
+    let tested = built(&["--workspace", "-e", "normal,build,dev"]);
+    assert!(run.len() > 100, "{run:?}");
+    for (name, features) in &run {
+        assert_eq!(Some(features), tested.get(name), "{name}");
+    }
+}
+
+/// What is built besides our own crates, with its features.
+fn built(selection: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let form = ["--offline", "--prefix", "none", "--format", "{p}|{f}"];
+    let tree = cargo(&[&["tree"], selection, &form].concat());
+    let lines = tree.lines().filter(|line| !line.contains("(/"));
+    let mut built: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for (name, features) in lines.filter_map(|line| line.split_once('|')) {
+        let features = features.trim_end_matches(" (*)").split(',').map(ToOwned::to_owned);
+        built.entry(name.to_owned()).or_default().extend(features);
+    }
+    built
 }
 
 /// The lint would be overruled by a crate that does not take the workspace's.
