@@ -39,6 +39,12 @@ schemathesis *args:
     target/schemathesis/bin/pip install --quiet --requirement tests/schemathesis/requirements.txt
     target/schemathesis/bin/python tests/schemathesis/run.py {{ args }}
 
+# The OpenAPI document, as two linters see it; needs Node.js.
+[group('verify')]
+document:
+    npm ci --prefix tests/document
+    npm test --prefix tests/document
+
 # The service through a client generated from its document; needs Python.
 [group('verify')]
 client:

@@ -136,7 +136,7 @@ async fn an_unknown_record_is_not_found() {
     let service = Service::start(&database).await;
     let id = "0193593e-8c00-7000-8000-000000000000";
     let problem = get(&service, &format!("/predictions/{id}")).await.problem(id, 404);
-    assert_eq!(problem["detail"], format!("there is no record {id}"));
+    assert_eq!(problem["detail"], format!("no record has the id {id}"));
 }
 
 #[tokio::test]

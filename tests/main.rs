@@ -8,6 +8,8 @@
 mod access;
 mod architecture;
 mod bad_inputs;
+mod check;
+mod contract;
 mod crowd;
 mod endings;
 mod headers;

@@ -2,6 +2,8 @@
 
 mod schema;
 
+use std::collections::BTreeSet;
+
 use domain::{Class, FEATURES, N_CLASSES};
 use expect_test::expect_file;
 use serde_json::{Map, Value, json};
@@ -98,9 +100,10 @@ fn the_document_is_openapi_3_0() {
 #[test]
 fn every_operation_has_a_name_of_its_own_and_says_what_it_is() {
     let mut names = Vec::new();
-    visit(&document(), "", &mut |pointer, object| {
+    visit(&document()["paths"], "", &mut |pointer, object| {
         if object.contains_key("responses") {
             assert!(object.contains_key("summary"), "{pointer}");
+            assert!(object.contains_key("description"), "{pointer}");
             names.push(object["operationId"].as_str().unwrap().to_owned());
         }
     });
@@ -124,16 +127,71 @@ fn media_types_have_no_parameters() {
     assert!(found > 0);
 }
 
+/// Clients that refuse what they do not know would break with each new field of an answer.
 #[test]
-fn objects_are_closed() {
+fn requests_are_closed_and_answers_are_open() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in schemas {
+        let closed = ["Measurements", "Batch"].contains(&name.as_str()).then_some(&json!(false));
+        assert_eq!(schema.get("additionalProperties"), closed, "{name}");
+    }
+    assert!(schemas.len() > 10);
+    let recorded = &schemas["RecordedMeasurements"];
+    assert_eq!(recorded["properties"], schemas["Measurements"]["properties"]);
+    let text = document.to_string();
+    assert!(!text.contains("allOf"), "generators take that for another shape");
+    assert!(document["info"]["description"].as_str().unwrap().contains("may get new fields"));
+}
+
+/// Everything that can be told apart is in the list, and each status is described once.
+#[test]
+fn failures_are_described_once() {
+    let document = document();
+    let described = document["components"]["responses"].as_object().unwrap();
+    let mut used = BTreeSet::new();
+    visit(&document["paths"], "", &mut |pointer, object| {
+        let Some(responses) = object.get("responses").and_then(Value::as_object) else { return };
+        for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
+            let name = response["$ref"].as_str().unwrap_or_else(|| panic!("{pointer} {status}"));
+            used.insert(name.rsplit('/').next().unwrap().to_owned());
+        }
+    });
+    assert_eq!(described.keys().cloned().collect::<BTreeSet<_>>(), used);
+    for (name, response) in described {
+        let content = &response["content"]["application/problem+json"];
+        check_schema(&document, &content["schema"], &content["example"], name);
+        let code = content["example"]["code"].as_str().unwrap();
+        assert!(response["description"].as_str().unwrap().contains(code), "{name}: {code}");
+        assert!(document["info"]["description"].as_str().unwrap().contains(code), "{code}");
+    }
+}
+
+#[test]
+fn every_answer_has_an_example_that_fits() {
+    let document = document();
     let mut found = 0;
-    visit(&document(), "", &mut |pointer, object| {
-        if object.get("properties").is_some_and(Value::is_object) {
-            assert_eq!(object.get("additionalProperties"), Some(&json!(false)), "{pointer}");
+    visit(&document["paths"], "", &mut |pointer, object| {
+        let answer = &object.get("200").unwrap_or(&Value::Null)["content"]["application/json"];
+        if answer.is_object() {
+            check_schema(&document, &answer["schema"], &answer["example"], pointer);
             found += 1;
         }
     });
-    assert!(found > 0);
+    assert_eq!(found, 8);
+}
+
+/// What takes no key says so; everything else takes one where the service has keys.
+#[test]
+fn every_operation_says_whether_it_takes_a_key() {
+    visit(&document()["paths"], "", &mut |pointer, object| {
+        if !object.contains_key("responses") {
+            return;
+        }
+        let expected =
+            if pointer.contains("health") { json!([]) } else { json!([{"api_key": []}, {}]) };
+        assert_eq!(object["security"], expected, "{pointer}");
+    });
 }
 
 #[test]
@@ -216,7 +274,10 @@ async fn check_described(
     let place = path.split('?').next().unwrap();
     let place = if place.starts_with("/predictions/") { "/predictions/{id}" } else { place };
     let case = format!("{method} {path}: {}", answer.body);
-    let response = &document["paths"][place][method]["responses"][answer.status.as_str()];
+    let mut response = &document["paths"][place][method]["responses"][answer.status.as_str()];
+    if let Some(reference) = response["$ref"].as_str() {
+        response = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+    }
     let content = response["content"].as_object().unwrap_or_else(|| panic!("{case}"));
     let value: Value = serde_json::from_str(&answer.body).unwrap();
     check_schema(document, &content[answer.header("content-type")]["schema"], &value, &case);
@@ -244,6 +305,7 @@ async fn what_is_answered_fits_the_document() {
         ("get", &found, &none),
         ("get", "/predictions/0193593e-8c00-7000-8000-000000000000", &none),
         ("get", "/predictions/x", &none),
+        ("get", "/model", &none),
         ("get", "/ledger", &none),
         ("get", "/health/live", &none),
         ("get", "/health/ready", &none),

@@ -83,7 +83,33 @@ async fn a_database_that_says_nothing_is_given_up() {
 #[tokio::test]
 async fn a_database_that_does_not_exist_is_named() {
     let url = TestDatabase::create().await.url().replace("/test_", "/no_such_");
-    check_refused(with_url(&url), &["database no_such_", "does not exist"]).await;
+    check_refused(with_url(&url), &["database no_such_", "does not exist", "createdb NAME"]).await;
+}
+
+/// The commonest first failure since PostgreSQL 15: whoever may connect may not make tables in `public`.
+#[tokio::test]
+async fn a_user_without_rights_is_told_which_to_have() {
+    let database = TestDatabase::create().await;
+    let sql = database.connect().await;
+    let role = format!("without_rights_{}", std::process::id());
+    sql.batch_execute(&format!("create role {role} login")).await.unwrap();
+    let (_, rest) =
+        database.url().split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let command = with_url(&format!("postgresql://{role}@{rest}"));
+    check_refused(
+        command,
+        &["permission denied", "the user needs to own the database", "roles.sql"],
+    )
+    .await;
+    sql.batch_execute(&format!("drop role {role}")).await.unwrap();
+}
+
+/// The address as `SQLAlchemy` has it.
+#[tokio::test]
+async fn an_address_with_a_driver_is_told_what_to_leave_out() {
+    let command = with_url("postgresql+psycopg2://ada:topsecret@127.0.0.1/x");
+    let log = check_refused(command, &["DATABASE_URL", "leave out the +"]).await;
+    assert!(!log.contains("topsecret"));
 }
 
 #[tokio::test]
@@ -93,12 +119,13 @@ async fn an_address_that_is_none_is_refused_without_showing_it() {
 }
 
 #[tokio::test]
-async fn an_empty_address_is_refused_and_nothing_is_created() {
+async fn a_required_database_that_nothing_names_is_refused_and_nothing_is_created() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let mut command = with_url("");
-    command.env("DATA_DIR", &data_dir);
-    check_refused(command, &["DATABASE_URL is set, but empty"]).await;
+    command.env("DATA_DIR", &data_dir).env("REQUIRE_DATABASE", "true");
+    check_refused(command, &["--require-database forbids a private one", "DATABASE_URL_FILE"])
+        .await;
     assert!(!data_dir.exists());
 }
 
@@ -194,6 +221,10 @@ async fn an_address_in_use_is_refused_before_a_database_is_created() {
     let data_dir = home.path().join("data");
     let mut command = Service::command();
     command.env("LISTEN", &address).env("DATA_DIR", &data_dir);
-    check_refused(command, &[&format!("cannot listen on {address}"), "in use"]).await;
+    check_refused(
+        command,
+        &[&format!("cannot listen on {address}"), "in use", "--listen takes another address"],
+    )
+    .await;
     assert!(!data_dir.exists());
 }

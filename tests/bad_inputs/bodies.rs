@@ -223,6 +223,6 @@ async fn all_misfits_are_counted_and_the_first_hundred_listed() {
     let many: String = (0..150).map(|n| format!(r#", "more{n}": 1"#)).collect();
     let answer = refusals.check("150", refusals.post("/predict", with(&many)), 422).await;
     let problem = answer.problem("150", 422);
-    assert_eq!(problem["detail"], "150 places do not fit; the first 100 are listed");
+    assert_eq!(problem["detail"], "150 values are invalid; `errors` lists the first 100");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
 }

@@ -56,7 +56,6 @@ async fn a_body_must_be_declared_as_json() {
             "application/json; charset=utf-16",
             "application/json; charset=utf-8; charset=utf-16",
             "application/json; charset=latin1",
-            "application/json; boundary=x",
         ] {
             let request = post().header("content-type", media_type);
             refusals.check(media_type, request, 415).await;
@@ -72,14 +71,16 @@ async fn a_body_must_be_declared_as_json() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_refused() {
+async fn a_body_is_compressed_by_gzip_or_not_at_all() {
     let refusals = Refusals::start().await;
-    for encoding in ["gzip", "deflate", "br", "zstd", "gzip, identity", "x"] {
+    for encoding in ["deflate", "br", "zstd", "gzip, identity", "x"] {
         let request = refusals.post("/predict", with("")).header("content-encoding", encoding);
         refusals.check(encoding, request, 415).await; // 34
     }
+    let request = refusals.post("/predict", with("")).header("content-encoding", "gzip");
+    refusals.check("not what it says", request, 400).await;
     let request = refusals.post("/predict", with("")).header("content-encoding", "identity");
-    refusals.check("two", request.header("content-encoding", "gzip"), 415).await;
+    refusals.check("two", request.header("content-encoding", "br"), 415).await;
     refusals.check_well().await;
 }
 

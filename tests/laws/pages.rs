@@ -104,19 +104,23 @@ fn asked(case: &Case, record: &[Row]) -> (String, Vec<Uuid>) {
         };
         ask("cursor", id.to_string(), Box::new(move |row| row.id < id));
     }
-    if let Some(from) = case.from.as_ref().map(time) {
+    // What ends before it begins is refused.
+    let (from, to) = ordered(case.from.as_ref().map(time), case.to.as_ref().map(time));
+    let confidence = |index: Option<Index>| index.map(|index| index.get(record).confidence);
+    let (least, most) = ordered(confidence(case.min_confidence), confidence(case.max_confidence));
+    if let Some(from) = from {
         ask("from", written(from), Box::new(move |row| row.time >= from));
     }
-    if let Some(to) = case.to.as_ref().map(time) {
+    if let Some(to) = to {
         ask("to", written(to), Box::new(move |row| row.time < to));
     }
     if let Some(class) = case.class {
         ask(CLASS_FIELD, class.to_string(), Box::new(move |row| row.class == class));
     }
-    if let Some(least) = case.min_confidence.map(|index| index.get(record).confidence) {
+    if let Some(least) = least {
         ask("min_confidence", least.to_string(), Box::new(move |row| row.confidence >= least));
     }
-    if let Some(most) = case.max_confidence.map(|index| index.get(record).confidence) {
+    if let Some(most) = most {
         ask("max_confidence", most.to_string(), Box::new(move |row| row.confidence <= most));
     }
     if let Some(this) = case.model {
@@ -160,4 +164,12 @@ fn pages_hold_exactly_the_record_while_rows_are_added() {
         assert_eq!(read, expected, "{query}");
         assert_eq!(pages, expected.len().div_ceil(case.limit).max(1), "{query}");
     });
+}
+
+/// The two bounds, the lower one first if there are both.
+fn ordered<T: PartialOrd>(first: Option<T>, second: Option<T>) -> (Option<T>, Option<T>) {
+    match (first, second) {
+        (Some(first), Some(second)) if first > second => (Some(second), Some(first)),
+        bounds => bounds,
+    }
 }

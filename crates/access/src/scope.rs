@@ -12,13 +12,15 @@ pub enum Scope {
     Read,
     /// Say what turned out to be true.
     Label,
+    /// See the figures of the service, and nothing of the record.
+    Metrics,
     /// See and change how the service runs.
     Admin,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Predict, Self::Read, Self::Label, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Predict, Self::Read, Self::Label, Self::Metrics, Self::Admin];
 
     /// How it is written.
     #[must_use]
@@ -27,6 +29,7 @@ impl Scope {
             Self::Predict => "predict",
             Self::Read => "read",
             Self::Label => "label",
+            Self::Metrics => "metrics",
             Self::Admin => "admin",
         }
     }
@@ -37,7 +40,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|scope| scope.name() == text);
-        found.ok_or("must be predict, read, label or admin")
+        found.ok_or("must be predict, read, label, metrics or admin")
     }
 }
 

@@ -46,7 +46,7 @@ impl Admission {
         &self,
         caller: Option<KeyId>,
     ) -> Result<(Taken<'_>, Option<Taken<'_>>), Problem> {
-        let refused = || Problem::unavailable("too many requests are in work");
+        let refused = || Problem::overloaded("too many requests are in work");
         let share = caller.and_then(|key| self.of_one.share(key));
         let own = share.map(|places| places.take().ok_or_else(refused)).transpose()?;
         Ok((self.all.take().ok_or_else(refused)?, own))

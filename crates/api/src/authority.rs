@@ -1,14 +1,14 @@
 //! Whom a request is meant for: proxies that disagree on it can be played off against each other.
 
 use poem::Request;
-use poem::http::{Method, StatusCode, Version, header};
+use poem::http::{Method, Version, header};
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Refuses a request that does not say whom it is meant for in the one way that RFC 9112, section 3.2, leaves open, and
 /// one that is meant for another server behind this one. The connection ends.
 pub(crate) fn check(request: &Request) -> Result<(), Problem> {
-    let refuse = |detail: &str| Err(Problem::new(StatusCode::BAD_REQUEST, detail).closing());
+    let refuse = |detail: &str| Err(Problem::new(Code::MalformedRequest, detail).closing());
     if request.method() == Method::CONNECT {
         return refuse("this service connects to nobody");
     }

@@ -1,6 +1,6 @@
 //! What the document promises of each address: its methods, the keys it takes, the parameters it knows, whether it reads a body.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use access::Scopes;
 use anyhow::{Context, ensure};
@@ -9,7 +9,7 @@ use poem::http::{HeaderValue, Method};
 use serde_json::Value;
 
 use crate::document::{Document, security};
-use crate::problem::{Misfit, Problem, excerpt};
+use crate::problem::{Flaw, Misfit, Problem, excerpt};
 
 /// The operations that take no key: a supervisor has none. No other can be served without one.
 const OPEN: [&str; 2] = ["/health/live", "/health/ready"];
@@ -43,6 +43,8 @@ struct Address {
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
+    /// What is expected of the parameters that are numbers, by their names.
+    numbers: HashMap<String, String>,
     /// The `Allow` header.
     allow: HeaderValue,
 }
@@ -108,6 +110,12 @@ impl Contract {
         self.addresses.iter().any(|address| address.is(path)) || self.pages.contains(&path)
     }
 
+    /// What is expected of this parameter of an address, if it is a number.
+    pub(crate) fn expected(&self, path: &str, parameter: &str) -> Option<&str> {
+        let address = self.addresses.iter().find(|address| address.is(path))?;
+        address.numbers.get(parameter).map(String::as_str)
+    }
+
     /// The name of the parameter in an address's path, if it has one.
     pub(crate) fn path_parameter(&self, path: &str) -> Option<&str> {
         let address = self.addresses.iter().find(|address| address.is(path));
@@ -129,17 +137,14 @@ impl Operation {
         let mut given = HashSet::new();
         let mut misfits = Vec::new();
         for (name, _value) in form_urlencoded::parse(query.as_bytes()).take(100) {
-            let message = if !known.contains(&*name) {
-                "is not a known parameter"
+            let (flaw, message) = if !known.contains(&*name) {
+                (Flaw::Unknown, "is not a known parameter")
             } else if !given.insert(name.clone()) {
-                "must not be given more than once"
+                (Flaw::Repeated, "must not be given more than once")
             } else {
                 continue;
             };
-            misfits.push(Misfit {
-                pointer: format!("/{}", excerpt(&name)),
-                message: message.to_owned(),
-            });
+            misfits.push(Misfit::new(flaw, format!("/{}", excerpt(&name)), message));
         }
         if misfits.is_empty() { Ok(()) } else { Err(Problem::invalid(misfits)) }
     }
@@ -172,6 +177,7 @@ impl Address {
         let segments: Vec<_> = path.split('/').map(Segment::of).collect();
         let is_fixed = segments.iter().all(|segment| matches!(segment, Segment::Fixed(_)));
         let mut operations = Vec::new();
+        let mut numbers = HashMap::new();
         let mut allow = Vec::new();
         for (method, operation) in item.as_object().context("a path has no operations")? {
             let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())?;
@@ -180,7 +186,9 @@ impl Address {
                 allow.push(Method::HEAD.to_string());
             }
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let query = parameters.filter(|parameter| parameter["in"] == "query");
+            let parameters: Vec<_> = parameters.collect();
+            numbers.extend(parameters.iter().filter_map(|parameter| number(parameter)));
+            let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
             let query = query
                 .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
                 .collect();
@@ -201,8 +209,21 @@ impl Address {
         }
         let template = path.to_owned();
         let allow = allow.join(", ").try_into()?;
-        Ok(Self { template, is_fixed, segments, operations, allow })
+        Ok(Self { template, is_fixed, segments, operations, numbers, allow })
     }
+}
+
+/// The name of a parameter that is a number within bounds, and what is expected of it.
+fn number(parameter: &Value) -> Option<(String, String)> {
+    let schema = &parameter["schema"];
+    let kind = match schema["type"].as_str()? {
+        "integer" => "a whole number",
+        "number" => "a number",
+        _ => return None,
+    };
+    let bound = |name: &str| schema[name].as_f64();
+    let expected = format!("{kind} from {} to {}", bound("minimum")?, bound("maximum")?);
+    Some((parameter["name"].as_str()?.to_owned(), expected))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::contract::Contract;
+use crate::cors::Cors;
 use crate::document::Document;
 use crate::front::{Arrived, Front};
 use crate::guard::Guard;
@@ -66,7 +67,7 @@ fn routes() -> impl Endpoint<Output = Response> {
     // Called directly, as `Operations` does.
     let predict = operations.get_mut("/predict").and_then(|it| it.remove(&Method::POST)).unwrap();
     let requests = Arc::new(Requests::new(contract.templates()));
-    Front::new(predict, contract, Guard::default(), requests)
+    Front::new(predict, contract, Guard::default(), Cors::default(), requests)
 }
 
 #[tokio::test]

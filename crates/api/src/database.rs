@@ -2,9 +2,9 @@
 
 use std::env;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use postmaster::{Postmaster, Stop};
-use storage::{Database, Schema, Variables};
+use storage::{Database, Error, Schema, Variables};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
@@ -31,6 +31,20 @@ impl Located {
         }
     }
 
+    /// The address of a private database as libraries take it; that of another is known to who gave it.
+    fn url_of(private: &Postmaster) -> String {
+        let socket = private.socket_dir().display().to_string();
+        let host =
+            percent_encoding::utf8_percent_encode(&socket, percent_encoding::NON_ALPHANUMERIC);
+        let (user, name, port) = (private.user(), private.database(), private.port());
+        format!("postgresql://{user}@/{name}?host={host}&port={port}")
+    }
+
+    /// The address of the database for libraries, if it is a private one.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.private.as_ref().map(Self::url_of)
+    }
+
     /// A shell command that opens it.
     pub(crate) fn psql(&self) -> String {
         self.private.as_ref().map_or_else(|| self.database.psql(), Postmaster::psql)
@@ -43,34 +57,8 @@ pub(crate) async fn locate(
     settings: &Settings,
     shutdown: &mut Shutdown,
 ) -> anyhow::Result<Option<Located>> {
-    let record = &settings.record;
-    let variables = Variables::read(|name| Some(env::var_os(name)?.to_string_lossy().into_owned()));
-    let variables = variables.context("a variable of libpq is set that cannot be used")?;
-    let from_url = |variable: &str, url: &String| from_url(variable, url, &variables);
-    let maintenance = record.maintenance_database_url.as_ref();
-    let maintenance =
-        maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
-    let replica = record.read_database_url.as_ref();
-    let replica = replica.map(|url| from_url("READ_DATABASE_URL", url)).transpose()?;
-    let located = |database: Database, private| {
-        let (database, replica) = match record.database_pooler {
-            Pooler::None => (database, replica),
-            Pooler::Transaction => (database.behind_pooler(), replica.map(Database::behind_pooler)),
-        };
-        let maintenance = maintenance.unwrap_or_else(|| database.clone());
-        ensure!(
-            !maintenance.is_pooled(),
-            "the database is behind a pooler; MAINTENANCE_DATABASE_URL must name the server itself"
-        );
-        Ok(Some(Located { database, maintenance, replica, private }))
-    };
-
-    let named = match &record.database_url {
-        Some(url) => Some(from_url("DATABASE_URL", url)?),
-        None => from_libpq_variables(&variables)?,
-    };
-    if let Some(database) = named {
-        return located(database, None);
+    if let Some(located) = configured(settings)? {
+        return Ok(Some(located));
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
     let database = Database::at_socket(
@@ -79,10 +67,69 @@ pub(crate) async fn locate(
         postmaster.user(),
         postmaster.database(),
         postmaster.runs_as(),
-        &variables,
+        &variables()?,
     )
     .context("the private PostgreSQL cannot be used")?;
-    located(database, Some(postmaster))
+    located(settings, database, Some(postmaster)).map(Some)
+}
+
+/// The database that is configured, if one is.
+pub(crate) fn configured(settings: &Settings) -> anyhow::Result<Option<Located>> {
+    let named = match &settings.record.database_url {
+        Some(url) => Some(from_url("DATABASE_URL", url, &variables()?)?),
+        None => from_libpq_variables(&variables()?)?,
+    };
+    match named {
+        Some(database) => located(settings, database, None).map(Some),
+        None if settings.record.require_database => bail!(
+            "nothing says where the database is, and --require-database forbids a private one; set DATABASE_URL, \
+             DATABASE_URL_FILE, or PGHOST and the like"
+        ),
+        None => Ok(None),
+    }
+}
+
+fn variables() -> anyhow::Result<Variables> {
+    let variables = Variables::read(|name| Some(env::var_os(name)?.to_string_lossy().into_owned()));
+    variables.context("a variable of libpq is set that cannot be used")
+}
+
+/// This database, and the others that are configured for it.
+fn located(
+    settings: &Settings,
+    database: Database,
+    private: Option<Postmaster>,
+) -> anyhow::Result<Located> {
+    let (record, variables) = (&settings.record, variables()?);
+    let from_url = |variable: &str, url: &String| from_url(variable, url, &variables);
+    let maintenance = record.maintenance_database_url.as_ref();
+    let maintenance =
+        maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
+    let replica = record.read_database_url.as_ref();
+    let replica = replica.map(|url| from_url("READ_DATABASE_URL", url)).transpose()?;
+    let (database, replica) = match record.database_pooler {
+        Pooler::None => (database, replica),
+        Pooler::Transaction => (database.behind_pooler(), replica.map(Database::behind_pooler)),
+    };
+    let maintenance = maintenance.unwrap_or_else(|| database.clone());
+    ensure!(
+        !maintenance.is_pooled(),
+        "the database is behind a pooler; MAINTENANCE_DATABASE_URL must name the server itself"
+    );
+    Ok(Located { database, maintenance, replica, private })
+}
+
+/// What was found out about this database; a failure with what to do about it, if that is known.
+pub(crate) fn explained<T>(found: Result<T, Error>, database: &Database) -> anyhow::Result<T> {
+    found.map_err(|error| {
+        let advice = error.advice();
+        let error = anyhow::Error::from(error);
+        let error = error.context(format!("the database cannot be used ({database})"));
+        match advice {
+            Some(advice) => anyhow!("{error:#}; {advice}"),
+            None => error,
+        }
+    })
 }
 
 /// The private PostgreSQL, ready; nothing if a stop is requested before it is.
@@ -121,7 +168,6 @@ async fn start_private(
 }
 
 fn from_url(variable: &str, url: &str, variables: &Variables) -> anyhow::Result<Database> {
-    ensure!(!url.is_empty(), "{variable} is set, but empty; unset it to do without");
     let database =
         Database::from_url(url, variables).with_context(|| format!("{variable} cannot be used"))?;
     warn_if_unverified(variable, &database);

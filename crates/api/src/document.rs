@@ -1,16 +1,20 @@
 //! The OpenAPI document: generated from the types, corrected where the generator falls short, served as it is.
 
+mod answers;
+mod examples;
+mod failures;
 pub(crate) mod security;
 mod swagger_ui;
 
 use access::Scope;
 use anyhow::Context;
-use poem_openapi::OpenApiService;
+use poem_openapi::{LicenseObject, OpenApiService};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::swagger_ui::SwaggerUi;
 
-use crate::endpoints::{HealthApi, LedgerApi, MetricsApi, PredictApi, PredictionsApi};
+use crate::endpoints::{HealthApi, LedgerApi, MetricsApi, ModelApi, PredictApi, PredictionsApi};
+use crate::problem::Code;
 
 const TITLE: &str = "Onrecord";
 
@@ -18,23 +22,27 @@ const DESCRIPTION: &str = "\
 A prediction service whose every answer is on the record: input and prediction are committed to PostgreSQL before the \
 answer goes out.
 
-Failures are problem details (RFC 9457). Times are RFC 3339 in UTC.";
+Times are RFC 3339 in UTC. Answers may get new fields in later versions, so pass over what you do not know; a request must not \
+have fields that this document does not know. Bodies in both directions may be compressed by gzip.
+
+Failures are problem details (RFC 9457). Their `code` tells them apart, and keeps its meaning; there may be more some day:";
 
 /// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would
 /// wrap every call to pass it on.
-const OPERATIONS: [(&str, &str, &str, &[Scope]); 8] = [
+const OPERATIONS: [(&str, &str, &str, &[Scope]); 9] = [
     ("post", "/predict", "predict", &[Scope::Predict]),
     ("post", "/predict/batch", "predict_batch", &[Scope::Predict]),
     ("get", "/predictions", "list_predictions", &[Scope::Read]),
     ("get", "/predictions/{id}", "get_prediction", &[Scope::Read]),
+    ("get", "/model", "model", &Scope::ALL),
     ("get", "/ledger", "ledger", &[Scope::Read, Scope::Admin]),
-    ("get", "/metrics", "metrics", &[Scope::Read, Scope::Admin]),
+    ("get", "/metrics", "metrics", &[Scope::Metrics, Scope::Read, Scope::Admin]),
     ("get", "/health/live", "live", &[]),
     ("get", "/health/ready", "ready", &[]),
 ];
 
 /// The types of the groups of operations.
-pub(crate) type Apis = (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi);
+pub(crate) type Apis = (PredictApi, ModelApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi);
 
 /// The document, as text.
 #[derive(Debug, Clone)]
@@ -45,14 +53,16 @@ pub struct Document {
 
 /// The groups of operations.
 pub(crate) fn apis() -> Apis {
-    (PredictApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi)
+    (PredictApi, ModelApi, PredictionsApi, LedgerApi, HealthApi, MetricsApi)
 }
 
 /// The operations, as a service of poem-openapi.
 pub(crate) fn service() -> OpenApiService<Apis, ()> {
     OpenApiService::new(apis(), TITLE, env!("CARGO_PKG_VERSION"))
-        .description(DESCRIPTION)
-        .server("/")
+        .description(format!("{DESCRIPTION}\n\n{}", Code::all()))
+        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+        // Relative to the document, which may be served under a path of a proxy.
+        .server(".")
 }
 
 impl Document {
@@ -63,8 +73,10 @@ impl Document {
     /// Fails if the generator writes something else than JSON, which a test rules out.
     pub fn generate() -> anyhow::Result<Self> {
         let mut document: Value = serde_json::from_str(&service().spec())?;
-        correct(&mut document);
         describe_operations(&mut document)?;
+        answers::close_requests(&mut document);
+        failures::describe(&mut document);
+        examples::add(&mut document)?;
         order_tags(&mut document);
         let json = serde_json::to_string_pretty(&document)? + "\n";
         let yaml = serde_saphyr::to_string(&document)?;
@@ -102,26 +114,10 @@ fn describe_operations(document: &mut Value) -> anyhow::Result<()> {
         let operation = document["paths"][path][method].as_object_mut();
         let operation = operation.with_context(|| format!("there is no {method} {path}"))?;
         operation.insert("operationId".to_owned(), json!(name));
-        security::require(operation, scopes)?;
+        security::require(operation, scopes);
+        let others =
+            if scopes.is_empty() { &security::REFUSALS_OF_ALL[..] } else { &security::REFUSALS };
+        failures::refer(operation, others);
     }
     Ok(())
-}
-
-/// Corrects every schema in the document.
-fn correct(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            close_object(object);
-            object.values_mut().for_each(correct);
-        }
-        Value::Array(items) => items.iter_mut().for_each(correct),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Says that an object has no other properties than those listed; the generator cannot.
-fn close_object(schema: &mut Map<String, Value>) {
-    if schema.get("type") == Some(&json!("object")) && schema.contains_key("properties") {
-        schema.insert("additionalProperties".to_owned(), json!(false));
-    }
 }

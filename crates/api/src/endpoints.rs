@@ -3,6 +3,7 @@
 mod health;
 mod ledger;
 mod metrics;
+mod model;
 mod predict;
 mod predictions;
 
@@ -19,11 +20,12 @@ use storage::Store;
 pub(crate) use health::HealthApi;
 pub(crate) use ledger::LedgerApi;
 pub(crate) use metrics::MetricsApi;
+pub(crate) use model::ModelApi;
 pub(crate) use predict::PredictApi;
 pub(crate) use predictions::PredictionsApi;
 
 use crate::metrics::Metrics;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::quotas::Quotas;
 use crate::readiness::Readiness;
 use crate::turns::Turns;
@@ -64,6 +66,6 @@ fn unreadable(error: storage::Error) -> Problem {
     if error.is_unreadable() || error.is_misfit() {
         Problem::internal(error)
     } else {
-        Problem::unavailable("the record cannot be reached").because(error)
+        Problem::new(Code::DatabaseUnavailable, "the record cannot be reached").because(error)
     }
 }

@@ -1,9 +1,9 @@
 //! How a request says where its body ends.
 
 use poem::Request;
-use poem::http::{StatusCode, header};
+use poem::http::header;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Refuses a body in other transfer codings than chunks, once: hyper looks at the last coding alone, and a proxy that looks at
 /// all of them would find another end. The connection ends.
@@ -14,7 +14,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Problem> {
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => {
             let detail = "the one transfer coding that there may be is chunked";
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail).closing())
+            Err(Problem::new(Code::MalformedRequest, detail).closing())
         }
     }
 }

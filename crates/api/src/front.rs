@@ -12,7 +12,9 @@ use tracing::{Level, debug, enabled, info, warn};
 
 use crate::admission::{Admission, Places};
 use crate::authority;
+use crate::compression::{accepts_gzip, compress};
 use crate::contract::{Contract, Operation, Place};
+use crate::cors::{self, Cors};
 use crate::framing;
 use crate::guard::{Caller, Guard};
 use crate::headers;
@@ -23,6 +25,7 @@ use crate::problem::Problem;
 use crate::request_id;
 use crate::server::Client;
 use crate::strict::{Room, Unwanted};
+use crate::telemetry;
 
 /// How many requests that are not let in may have their bodies received and thrown away at once.
 const TURNED_AWAY: usize = 1_024;
@@ -37,6 +40,7 @@ pub(crate) struct Front<E> {
     inner: E,
     contract: Contract,
     guard: Guard,
+    cors: Cors,
     admission: Admission,
     turned_away: Places,
     log: Arc<LogBudget>,
@@ -44,19 +48,33 @@ pub(crate) struct Front<E> {
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
-    pub(crate) fn new(inner: E, contract: Contract, guard: Guard, requests: Arc<Requests>) -> Self {
+    pub(crate) fn new(
+        inner: E,
+        contract: Contract,
+        guard: Guard,
+        cors: Cors,
+        requests: Arc<Requests>,
+    ) -> Self {
         let turned_away = Places::up_to(TURNED_AWAY);
         let (admission, log) = (Admission::default(), Arc::new(LogBudget::new()));
-        Self { inner, contract, guard, admission, turned_away, log, requests }
+        Self { inner, contract, guard, cors, admission, turned_away, log, requests }
     }
 
     /// Calls the endpoint; an error becomes a problem.
-    async fn answer(&self, mut request: Request, place: Place<'_>) -> Result<Response, Problem> {
+    async fn answer(
+        &self,
+        mut request: Request,
+        place: Place<'_>,
+        is_of_page: bool,
+    ) -> Result<Response, Problem> {
         let arrived = Utc::now();
         request.extensions_mut().insert(Arrived(arrived));
         authority::check(&request)?;
         framing::check(&request)?;
         self.guard.check_name(&request)?;
+        if is_of_page && cors::is_preflight(&request) {
+            return Ok(cors::preflight());
+        }
         // Each future that holds a request makes this one larger, and every request pays for moving it: the futures that are
         // seldom needed are in boxes.
         let Place::Operation(operation @ Operation { scopes: Some(scopes), .. }) = place else {
@@ -72,7 +90,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let caller = extensions.get::<Caller>().map(|Caller(key)| *key);
         let _admitted = self.admission.of(caller)?;
         let _room = Room::of_head(request.headers())
-            .ok_or_else(|| Problem::unavailable("the heads of too many requests are in memory"))?;
+            .ok_or_else(|| Problem::overloaded("the heads of too many requests are in memory"))?;
         let query = operation.check_query(&request);
         if query.is_err() || !operation.reads_body {
             Unwanted::of(&mut request).throw_away().await;
@@ -132,7 +150,8 @@ impl<E: Endpoint<Output = Response>> Front<E> {
 
     /// One line per request that failed, as far as the budget goes; it never holds what was sent.
     ///
-    /// A request that succeeds is on the record, and a line for each costs a fifth of the throughput: they are for debugging.
+    /// A request that succeeds is on the record, and a line for each costs a fifth of the throughput: they are for debugging, and
+    /// for who watches a terminal.
     fn log(
         &self,
         method: &Method,
@@ -144,7 +163,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     ) {
         let is_well = status.is_success() || status.is_redirection();
         if is_well {
-            if !enabled!(Level::DEBUG) {
+            if !telemetry::is_watched() && !enabled!(Level::DEBUG) {
                 return;
             }
         } else if !self.log.allows(Class::of(status, problem), status) {
@@ -154,9 +173,14 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let path: String = uri.path().chars().take(200).collect();
         let request_id = request_id.to_str().unwrap_or_default();
         let code = status.as_u16();
+        // To the microsecond.
+        let elapsed_ms = (elapsed_ms * 1_000.0).round() / 1_000.0;
         match cause {
             Some(cause) => {
                 warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
+            }
+            None if is_well && telemetry::is_watched() => {
+                info!("{method} {path} {code} in {elapsed_ms} ms");
             }
             None if is_well => {
                 debug!(%method, path, status = code, elapsed_ms, request_id, "request");
@@ -166,7 +190,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 
     fn to_problem(&self, error: Error, path: &str) -> Problem {
-        Problem::from_poem(error, self.contract.path_parameter(path))
+        Problem::from_poem(error, &self.contract, path)
     }
 }
 
@@ -187,8 +211,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let uri = request.uri().clone();
         let (route, place) = self.contract.place(&request);
         let in_work = self.requests.begin(&method, route, started);
+        let origin = self.cors.origin(&request);
+        let is_gzip_welcome = accepts_gzip(request.headers());
 
-        let answered = AssertUnwindSafe(self.answer(request, place)).catch_unwind().await;
+        let answered = self.answer(request, place, origin.is_some());
+        let answered = AssertUnwindSafe(answered).catch_unwind().await;
         let answered = answered
             .unwrap_or_else(|_panic| Err(Problem::internal("answering the request panicked")));
         let elapsed = started.elapsed().as_secs_f64();
@@ -202,6 +229,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         }
         response.headers_mut().insert(&request_id::HEADER, request_id);
         headers::protect(response.headers_mut());
+        if let Some(origin) = origin {
+            cors::allow(response.headers_mut(), origin);
+        }
+        if is_gzip_welcome {
+            Box::pin(compress(&mut response)).await;
+        }
         Ok(response)
     }
 }

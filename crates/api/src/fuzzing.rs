@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::Document;
 use crate::contract::Contract;
+use crate::cors::Cors;
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
@@ -83,7 +84,7 @@ impl Away {
             quotas: Arc::new(Quotas::new(None, u64::MAX, Duration::from_secs(86_400))),
             started: Utc::now(),
         };
-        let routes = routes(endpoints, &document, Guard::default())?.boxed();
+        let routes = routes(endpoints, &document, Guard::default(), Cors::default())?.boxed();
         drop(entered);
         Ok(Self { runtime, routes })
     }

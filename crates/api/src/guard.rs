@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use access::{KeyId, Keyring, Refusal, Scopes};
 use chrono::{DateTime, Utc};
-use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
+use poem::http::{HeaderMap, HeaderValue, header};
 use poem::{Addr, Request};
 
 use crate::names::Names;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// What a request needs to be let in.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ fn shown(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     let Some(value) = given.next() else { return Ok(None) };
     if given.next().is_some() {
         let detail = "there must be one Authorization header";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        return Err(Problem::new(Code::MalformedRequest, detail));
     }
     let value = value.as_bytes();
     let scheme = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
@@ -112,37 +112,42 @@ impl Display for NotLetIn {
 
 /// What a caller is told who is not let in. Why a key does not count is told to the log only.
 fn refused(refusal: Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
-    let unauthorized = |detail: &str, challenge| {
-        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    let unauthorized = |code, detail: &str, challenge| {
+        Problem::new(code, detail)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     };
     let problem = match refusal {
         Refusal::Unreadable => {
-            Problem::unavailable("the keys cannot be read, so nobody is let in at the moment")
+            let detail = "the keys cannot be read, so nobody is let in at the moment";
+            Problem::new(Code::KeysUnreadable, detail)
         }
         Refusal::Missing => unauthorized(
+            Code::ApiKeyMissing,
             "this takes a key: Authorization: Bearer <secret>",
             "Bearer realm=\"onrecord\"",
         ),
         Refusal::Bad { .. } => unauthorized(
-            "the key does not count: it is unknown, has expired or was revoked",
+            Code::ApiKeyInvalid,
+            "the API key is invalid: it is unknown, has expired or was revoked",
             "Bearer realm=\"onrecord\", error=\"invalid_token\"",
-        )
-        .of_bad_key(),
-        Refusal::TooManyFailures { wait, .. } => {
-            too_many("too many keys that do not count were shown from this address", wait)
-                .of_bad_key()
-        }
-        Refusal::TooFast { wait, .. } => {
-            too_many("this key has made too many requests for the moment", wait)
-        }
+        ),
+        Refusal::TooManyFailures { wait, .. } => too_many(
+            Code::TooManyInvalidKeys,
+            "too many invalid API keys came from this address",
+            wait,
+        ),
+        Refusal::TooFast { wait, .. } => too_many(
+            Code::TooManyRequests,
+            "this key has made too many requests for the moment",
+            wait,
+        ),
         Refusal::Scope { .. } => {
             let names: Vec<_> = scopes.iter().map(access::Scope::name).collect();
             let detail = format!("this takes a key with the scope {}", names.join(" or "));
             let challenge = format!(
                 "Bearer realm=\"onrecord\", error=\"insufficient_scope\", scope=\"{scopes}\""
             );
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+            let problem = Problem::new(Code::ScopeMissing, detail);
             match HeaderValue::try_from(challenge) {
                 Ok(challenge) => problem.with(header::WWW_AUTHENTICATE, challenge),
                 Err(_) => problem,
@@ -153,10 +158,9 @@ fn refused(refusal: Refusal, scopes: Scopes, peer: IpAddr) -> Problem {
 }
 
 /// 429: try again after this time, in whole seconds.
-pub(crate) fn too_many(detail: &str, wait: Duration) -> Problem {
+pub(crate) fn too_many(code: Code, detail: &str, wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail)
-        .with(header::RETRY_AFTER, seconds.max(1).into())
+    Problem::new(code, detail).with(header::RETRY_AFTER, seconds.max(1).into())
 }
 
 #[cfg(test)]
@@ -186,13 +190,13 @@ mod tests {
         }
         assert_eq!(shown(&HeaderMap::new()).unwrap(), None);
         let twice = shown(&headers(&[b"Bearer x", b"Bearer x"])).unwrap_err();
-        assert_eq!(twice.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(twice.status(), 400);
     }
 
     #[test]
     fn a_wait_is_told_in_whole_seconds_and_never_as_none() {
         for (wait, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] {
-            let problem = too_many("", Duration::from_millis(wait));
+            let problem = too_many(Code::TooManyRequests, "", Duration::from_millis(wait));
             let response = poem::IntoResponse::into_response(problem);
             assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
         }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use domain::Measurements;
-use poem::http::{HeaderName, StatusCode};
+use poem::http::HeaderName;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use sha2::{Digest, Sha256};
 
 use crate::guard::Caller;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -44,7 +44,7 @@ impl IdempotencyKey {
                 Ok(Self(Some(Claimed { caller, key: key.to_owned() })))
             }
             _ => Err(Problem::new(
-                StatusCode::BAD_REQUEST,
+                Code::MalformedIdempotencyKey,
                 format!(
                     "Idempotency-Key must be given once, as 1 to {LONGEST} visible ASCII characters"
                 ),

@@ -31,7 +31,7 @@ impl<T: Type> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "It is done.",
+                description: "The answer.",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

@@ -2,8 +2,11 @@
 
 mod admission;
 mod authority;
+mod check;
 mod clock;
+mod compression;
 mod contract;
+mod cors;
 #[cfg(test)]
 mod counted;
 mod database;
@@ -28,6 +31,7 @@ mod memory;
 mod metrics;
 mod moved;
 mod names;
+mod one_of;
 mod operations;
 mod page;
 mod predicted;
@@ -46,7 +50,6 @@ mod settings;
 mod shares;
 mod shutdown;
 mod spool_place;
-mod stored;
 mod strict;
 mod tasks;
 mod telemetry;
@@ -54,10 +57,12 @@ mod terminal;
 mod turns;
 mod upkeep;
 
+pub use check::check;
 pub use document::Document;
 pub use keys::key;
 pub use service::{keep_up, migrate, serve};
 pub use settings::{
-    AccessSettings, Command, Encryption, KeyCommand, LogFormat, Pooler, RecordSettings, Settings,
+    AccessSettings, Command, Encryption, Given, KeyCommand, LogFormat, Pooler, RecordSettings,
+    Settings, write_completions, write_manual,
 };
 pub use telemetry::{Log, init as init_telemetry};

@@ -119,6 +119,7 @@ impl LogBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Code;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_failure_has_the_class_of_its_status_and_its_key() {
-        let bad = Problem::new(StatusCode::UNAUTHORIZED, "").of_bad_key();
+        let bad = Problem::new(Code::ApiKeyInvalid, "");
         for (status, problem, class) in [
             (StatusCode::INTERNAL_SERVER_ERROR, None, Class::Fault),
             (StatusCode::SERVICE_UNAVAILABLE, None, Class::Unavailable),

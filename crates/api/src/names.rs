@@ -7,25 +7,27 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use poem::Request;
-use poem::http::{HeaderMap, StatusCode, header};
+use poem::http::{HeaderMap, header};
 
-use crate::problem::{Problem, excerpt};
+use crate::problem::{Code, Problem, excerpt};
 use crate::settings::AccessSettings;
-
-/// What a program is told, whichever header was wrong.
-const CODE: &str = "host_not_allowed";
 
 /// The names of this machine, and those that the service was told to allow.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// In lower case, without ports.
     allowed: Vec<String>,
+    /// Of pages, each as a browser writes it.
+    origins: Vec<String>,
 }
 
 impl Names {
     /// The names to insist on if there are no keys; nothing if the service was told to let in everybody.
     pub(crate) fn of(settings: &AccessSettings) -> Option<Self> {
-        (!settings.insecure).then(|| Self { allowed: settings.allowed_hosts.clone() })
+        (!settings.insecure).then(|| Self {
+            allowed: settings.allowed_hosts.clone(),
+            origins: settings.cors_origins.clone(),
+        })
     }
 
     /// Refuses a request that was sent to another name, by a page of another name, or through a proxy that the service was
@@ -43,8 +45,10 @@ impl Names {
             }
         }
         for origin in headers.get_all(header::ORIGIN) {
-            if !of_origin(origin.as_bytes()).is_some_and(|host| self.allow(host)) {
-                return Err(refused("the Origin header has another name", origin.as_bytes()));
+            let origin = origin.as_bytes();
+            let is_told = self.origins.iter().any(|told| told.as_bytes() == origin);
+            if !is_told && !of_origin(origin).is_some_and(|host| self.allow(host)) {
+                return Err(refused("the Origin header has another name", origin));
             }
         }
         match forwarded(headers) {
@@ -75,10 +79,7 @@ fn refused(what: &str, given: &[u8]) -> Problem {
          to allow that, start the service with --allowed-host NAME"
     );
     let given = excerpt(&String::from_utf8_lossy(given));
-    Problem::new(StatusCode::FORBIDDEN, detail)
-        .coded(CODE)
-        .because(format!("{what}: {given}"))
-        .closing()
+    Problem::new(Code::HostNotAllowed, detail).because(format!("{what}: {given}")).closing()
 }
 
 /// The host, with its port, of the origin of a web page; nothing if it is another origin, like `null`.
@@ -124,7 +125,10 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_and_those_that_were_allowed_are_known() {
-        let names = Names { allowed: vec!["notebook.example".to_owned(), "[fd00::1]".to_owned()] };
+        let names = Names {
+            allowed: vec!["notebook.example".to_owned(), "[fd00::1]".to_owned()],
+            origins: vec![],
+        };
         for host in [
             "localhost",
             "LocalHost.",

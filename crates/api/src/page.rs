@@ -1,16 +1,14 @@
 //! A page that is always the same: compressed once, and sent again only to those who do not have it yet.
 
-use std::io::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use poem::Response;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
+use crate::compression::{accepts_gzip, gzip, items};
 use crate::headers::protect_page;
 
 /// A page in both of its representations.
@@ -36,9 +34,7 @@ impl Page {
         policy: HeaderValue,
         text: String,
     ) -> anyhow::Result<Self> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text.as_bytes())?;
-        let gzip = Representation::of(encoder.finish()?)?;
+        let gzip = Representation::of(gzip(text.as_bytes(), Compression::default())?)?;
         let plain = Representation::of(text.into_bytes())?;
         Ok(Self { content_type: HeaderValue::from_static(content_type), policy, plain, gzip })
     }
@@ -74,27 +70,6 @@ impl Representation {
     }
 }
 
-/// Whether a list of `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3). Without one it is not sent, although it might
-/// be: programs that ask for nothing take apart nothing.
-fn accepts_gzip(request: &HeaderMap) -> bool {
-    let (mut named, mut any) = (None, None);
-    for coding in items(request, &header::ACCEPT_ENCODING) {
-        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = parameters.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
-        // A weight of zero is written in digits and a point alone.
-        let is_allowed =
-            weight.is_empty() || weight.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-        match name.trim() {
-            name if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
-                named = Some(is_allowed);
-            }
-            "*" => any = Some(is_allowed),
-            _ => {}
-        }
-    }
-    named.or(any).unwrap_or(false)
-}
-
 /// Whether `If-None-Match` names this tag, by the weak comparison, or any (RFC 9110, section 13.1.2).
 fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
     items(request, &header::IF_NONE_MATCH).any(|given| {
@@ -103,53 +78,19 @@ fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
     })
 }
 
-/// The items of all the lists in the headers of this name.
-fn items<'r>(
-    request: &'r HeaderMap,
-    name: &'r header::HeaderName,
-) -> impl Iterator<Item = &'r str> + 'r {
-    let lists = request.get_all(name).iter().filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(name: &header::HeaderName, values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn gzip_is_for_those_who_accept_it() {
-        let accepts = |values: &[_]| accepts_gzip(&headers(&header::ACCEPT_ENCODING, values));
-        for value in [
-            "gzip",
-            "GZIP",
-            "x-gzip",
-            "br, gzip",
-            "gzip;q=0.5",
-            "gzip ; q=1.000",
-            "gzip; Q=0.001",
-            "identity, *",
-            "*;q=0.1",
-            "*;q=0, gzip",
-        ] {
-            assert!(accepts(&[value]), "{value}");
-        }
-        for value in
-            ["", "br", "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "gzip;q=0, *", "gzipx"]
-        {
-            assert!(!accepts(&[value]), "{value}");
-        }
-        assert!(accepts(&["br", "gzip"]));
-        assert!(!accepts(&[]));
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let value = |value| (header::IF_NONE_MATCH, HeaderValue::from_static(value));
+        values.iter().copied().map(value).collect()
     }
 
     #[test]
     fn a_tag_is_known_by_the_weak_comparison() {
         let etag = HeaderValue::from_static("\"a\"");
-        let known = |values: &[_]| has(&headers(&header::IF_NONE_MATCH, values), &etag);
+        let known = |values: &[_]| has(&headers(values), &etag);
         for values in [&["\"a\""][..], &["W/\"a\""], &["\"b\", \"a\""], &["\"b\"", "\"a\""], &["*"]]
         {
             assert!(known(values), "{values:?}");

@@ -39,7 +39,7 @@ impl<T: Type> ApiResponse for Predicted<T> {
         };
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "It is done.",
+                description: "The prediction, on the record.",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

@@ -1,5 +1,8 @@
 //! Every failure that a client can see, as RFC 9457 problem details.
 
+mod code;
+mod misfit;
+
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -10,6 +13,13 @@ use poem::{Error, IntoResponse, Response};
 use poem_openapi::Object;
 use poem_openapi::error::{ParseParamError, ParsePathError};
 use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use self::code::{Code, Recorded};
+pub(crate) use self::misfit::{Flaw, Misfit};
+
+use crate::contract::Contract;
+use crate::one_of::OneOf;
 
 /// The media type of every failure.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
@@ -25,7 +35,7 @@ pub(crate) struct Problem {
     details: Box<ProblemDetails>,
     headers: Vec<(HeaderName, HeaderValue)>,
     closes: bool,
-    of_bad_key: bool,
+    code: Code,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -43,38 +53,33 @@ pub(crate) struct ProblemDetails {
     status: u16,
     /// What is wrong with this request.
     detail: String,
-    /// A word for programs, where more than one failure has this status.
+    /// The kind of failure, for programs; the list is at the head of this document.
+    code: String,
+    /// Whether the request has left a record; told with 503. `no`: it can be sent again. `unknown`: it can be sent again with the same
+    /// `Idempotency-Key`, and without one may be recorded twice.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
+    recorded: Option<OneOf<Recorded>>,
     /// Where the input is invalid, at most 100 places.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<Misfit>>,
 }
 
-/// One place where the input is invalid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
-#[oai(rename = "InvalidInput")]
-pub(crate) struct Misfit {
-    /// A JSON pointer (RFC 6901) into the body, or a slash and the name of a parameter.
-    pub(crate) pointer: String,
-    /// What is wrong there.
-    pub(crate) message: String,
-}
-
 impl Problem {
-    /// A failure with this status and explanation.
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    /// A failure of this kind, with this explanation.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let status = code.status();
         let details = ProblemDetails {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Unknown").to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
-            code: None,
+            code: code.name().to_owned(),
+            recorded: code.recorded().map(OneOf),
             errors: None,
         };
         let details = Box::new(details);
         let headers = vec![];
-        Self { status, details, headers, closes: false, of_bad_key: false, cause: None }
+        Self { status, details, headers, closes: false, code, cause: None }
     }
 
     /// 422: the request is understood, but these places of it do not fit.
@@ -87,32 +92,28 @@ impl Problem {
         let detail = match misfits.as_slice() {
             [one] => format!("{}: {}", one.pointer, one.message),
             listed if listed.len() < all => {
-                format!("{all} places do not fit; the first {} are listed", listed.len())
+                format!("{all} values are invalid; `errors` lists the first {}", listed.len())
             }
-            _ => format!("{all} places do not fit"),
+            _ => format!("{all} values are invalid; `errors` lists them"),
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        let mut problem = Self::new(Code::InvalidInput, detail);
         problem.details.errors = Some(misfits);
         problem
     }
 
     /// 422 because of one parameter.
-    pub(crate) fn invalid_parameter(name: &str, message: impl Into<String>) -> Self {
-        Self::invalid(vec![Misfit { pointer: format!("/{name}"), message: message.into() }])
+    pub(crate) fn invalid_parameter(name: &str, flaw: Flaw, message: impl Into<String>) -> Self {
+        Self::invalid(vec![Misfit::new(flaw, format!("/{name}"), message)])
     }
 
     /// 500: the reason is for the log only.
     pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the service failed; the request is not at fault",
-        )
-        .because(cause)
+        Self::new(Code::Internal, "the service failed; the request is not at fault").because(cause)
     }
 
-    /// 503: try again later.
-    pub(crate) fn unavailable(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    /// 503: the service has too much to do.
+    pub(crate) fn overloaded(detail: &str) -> Self {
+        Self::new(Code::Overloaded, detail)
     }
 
     /// Adds what only the log is told.
@@ -123,22 +124,14 @@ impl Problem {
 
     /// 404: nothing is served there.
     pub(crate) fn nowhere() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "there is nothing at this address; the routes are at /docs",
-        )
+        Self::new(Code::NoSuchAddress, "nothing is served at this address; /docs shows what is")
     }
 
     /// 405: the address answers to these methods.
     pub(crate) fn wrong_method(allowed: &HeaderValue) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not answer to this method")
+        let methods = allowed.to_str().unwrap_or_default();
+        Self::new(Code::MethodNotAllowed, format!("this address takes other methods: {methods}"))
             .with(header::ALLOW, allowed.clone())
-    }
-
-    /// Adds the word by which programs tell this failure from others of its status.
-    pub(crate) fn coded(mut self, code: &str) -> Self {
-        self.details.code = Some(code.to_owned());
-        self
     }
 
     /// Adds a header.
@@ -153,15 +146,23 @@ impl Problem {
         self
     }
 
-    /// The same, about a key that was shown and does not count.
-    pub(crate) fn of_bad_key(mut self) -> Self {
-        self.of_bad_key = true;
+    /// Whether it is about a key that was shown and does not count.
+    pub(crate) fn is_of_bad_key(&self) -> bool {
+        matches!(self.code, Code::ApiKeyInvalid | Code::TooManyInvalidKeys)
+    }
+
+    /// The same with another status, which the HTTP stack has chosen.
+    fn answered_with(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self.details.status = status.as_u16();
+        status.canonical_reason().unwrap_or("Unknown").clone_into(&mut self.details.title);
         self
     }
 
-    /// Whether it is about a key that was shown and does not count.
-    pub(crate) fn is_of_bad_key(&self) -> bool {
-        self.of_bad_key
+    /// The details, as they are sent.
+    pub(crate) fn to_json(&self) -> Value {
+        // Strings and numbers always serialize.
+        serde_json::to_value(&self.details).unwrap_or_default()
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -173,23 +174,26 @@ impl Problem {
         Some(Causes(self.cause.as_deref()?).to_string())
     }
 
-    /// Gives the failures of the HTTP stack the form of ours; `path_parameter` is the name of the address's own.
-    pub(crate) fn from_poem(error: Error, path_parameter: Option<&str>) -> Self {
+    /// Gives the failures of the HTTP stack the form of ours, for a request at this path.
+    pub(crate) fn from_poem(error: Error, contract: &Contract, path: &str) -> Self {
+        let path_parameter = contract.path_parameter(path);
         let error = match error.downcast::<Self>() {
             Ok(problem) => return problem,
             Err(error) => error,
         };
         if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-            return Self::invalid_parameter(name, misfit(reason));
+            let (flaw, message) = misfit::of_parameter(contract.expected(path, name), reason);
+            return Self::invalid_parameter(name, flaw, message);
         }
         if let (Some(name), Some(ParsePathError { reason, .. })) =
             (path_parameter, error.downcast_ref())
         {
-            return Self::invalid_parameter(name, misfit(reason));
+            let (flaw, message) = misfit::of_parameter(contract.expected(path, name), reason);
+            return Self::invalid_parameter(name, flaw, message);
         }
         let undecodable = error.is::<poem::error::ParsePathError>();
         if let (Some(name), true) = (path_parameter, undecodable) {
-            return Self::invalid_parameter(name, "must be UTF-8");
+            return Self::invalid_parameter(name, Flaw::Malformed, "must be UTF-8");
         }
         // The router decodes addresses that it does not know as well.
         if undecodable || error.is::<NotFoundError>() {
@@ -203,19 +207,10 @@ impl Problem {
         if status.is_server_error() {
             Self::internal(error.to_string())
         } else {
-            Self::new(status, excerpt(&error.to_string()))
+            let problem = Self::new(Code::MalformedRequest, excerpt(&error.to_string()));
+            problem.answered_with(status)
         }
     }
-}
-
-/// The reason why a parameter does not fit, without what poem-openapi puts around it.
-fn misfit(reason: &str) -> String {
-    let reason = reason
-        .strip_prefix("failed to parse")
-        .and_then(|rest| rest.split_once("\": "))
-        .map_or(reason, |it| it.1);
-    let reason = reason.split_once(" (occurred while parsing").map_or(reason, |it| it.0);
-    excerpt(&reason.replace("verification failed. ", "must satisfy "))
 }
 
 /// The beginning of a text that may quote what was sent.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use access::{KeptAnswers, Keyring};
 
 use crate::guard::{Caller, too_many};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// The quotas of all callers, counted in this process.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Quotas {
     pub(crate) fn count_rows(&self, caller: Option<&Caller>, rows: usize) -> Result<(), Problem> {
         let (Some(keyring), Some(Caller(key))) = (&self.keyring, caller) else { return Ok(()) };
         keyring.count_rows(*key, rows).map_err(|wait| {
-            too_many("this key has sent too many rows for the moment", wait)
+            too_many(Code::TooManyRequests, "this key has sent too many rows for the moment", wait)
                 .because(format!("the key {key} has sent too many rows"))
         })
     }
@@ -35,7 +35,7 @@ impl Quotas {
         self.kept.count(caller, rows).map_err(|wait| {
             let detail = "too many answers are kept for this caller; \
                           send it later, or without an Idempotency-Key; nothing was recorded";
-            too_many(detail, wait)
+            too_many(Code::TooManyAnswers, detail, wait)
                 .because(format!("too many answers are kept for the key {caller}"))
         })
     }

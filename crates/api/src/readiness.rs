@@ -6,7 +6,7 @@ use std::time::Duration;
 use storage::{Error, Probe};
 use tokio::time::{Instant, sleep};
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// How long after one look the next begins.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -59,11 +59,11 @@ impl Readiness {
                 }
                 _ => UNREADY.to_owned(),
             };
-            Problem::unavailable(&detail).because(error)
+            Problem::new(Code::DatabaseUnavailable, detail).because(error)
         })?;
         if at.elapsed() > FRESH {
             let stale = "the database has not been looked at for seconds";
-            return Err(Problem::unavailable(UNREADY).because(stale));
+            return Err(Problem::new(Code::DatabaseUnavailable, UNREADY).because(stale));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use poem::endpoint::make_sync;
 use poem::{Endpoint, EndpointExt, Request, Response, Route, get};
 
 use crate::contract::Contract;
+use crate::cors::Cors;
 use crate::document::{Document, SwaggerUi, service};
 use crate::endpoints::Endpoints;
 use crate::front::Front;
@@ -20,6 +21,7 @@ pub(crate) fn routes(
     endpoints: Endpoints,
     document: &Document,
     guard: Guard,
+    cors: Cors,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document, PAGES)?;
     let docs = SwaggerUi::of(document)?;
@@ -34,7 +36,7 @@ pub(crate) fn routes(
         .map_to_response();
     let requests = endpoints.metrics.requests();
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract, guard, requests))
+    Ok(Front::new(operations, contract, guard, cors, requests))
 }
 
 /// A page, as an endpoint.

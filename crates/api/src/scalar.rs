@@ -84,7 +84,12 @@ macro_rules! string_of_format {
 
         impl ParseFromParameter for $type {
             fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-                Self::parse(text).ok_or_else(|| ParseError::custom(concat!("must be ", $expected)))
+                Self::parse(text).ok_or_else(|| {
+                    // An unescaped + has come as a space.
+                    let hint =
+                        if text.contains(' ') { "; a + in an address is written %2B" } else { "" };
+                    ParseError::custom(format!(concat!("must be ", $expected, "{}"), hint))
+                })
             }
         }
 

@@ -1,5 +1,7 @@
 //! The JSON shapes: the one place of this crate that names features and classes.
 
+mod model;
+
 use chrono::{DateTime, Utc};
 use domain::{FEATURES, N_FEATURES};
 use poem_openapi::Object;
@@ -8,8 +10,10 @@ use recorder::Tally;
 use serde::Serialize;
 use serde::de::{Deserializer, MapAccess};
 
+pub(crate) use self::model::Model;
+
+use crate::one_of::OneOf;
 use crate::scalar::{Id, Nullable, Timestamp};
-use crate::stored::Stored;
 use crate::strict::{Array, Bounded, Fields, FromBody, Object as ObjectShape, Report, Shape, read};
 
 /// How many rows a batch may hold.
@@ -55,7 +59,7 @@ pub(crate) struct Prediction {
     #[oai(validator(minimum(value = "0"), maximum(value = "2")))]
     iris_class: i32,
     /// The name of the class: setosa, versicolor or virginica.
-    species: String,
+    species: OneOf<domain::Class>,
     /// The probability of each class, in the order of the class numbers.
     #[oai(validator(min_items = 3, max_items = 3))]
     probabilities: Vec<f64>,
@@ -65,7 +69,7 @@ pub(crate) struct Prediction {
     warnings: Vec<Warning>,
     /// `committed`: in PostgreSQL. `spooled`: on the service's own disk, because PostgreSQL is away, and in PostgreSQL when
     /// it is back; only if the service was told to do so.
-    stored: Stored,
+    stored: OneOf<recorder::Stored>,
 }
 
 /// What became of every row since this process started.
@@ -112,7 +116,7 @@ pub(crate) struct Spool {
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Warning {
     /// `out_of_range`: outside the training range; `swapped`: both widths exceed their lengths.
-    code: String,
+    code: OneOf<domain::WarningCode>,
     /// The field it is about; null when it is about the whole row.
     field: Nullable<String>,
     /// A sentence for people.
@@ -139,7 +143,7 @@ pub(crate) struct Record {
     #[oai(validator(minimum(value = "0"), maximum(value = "2")))]
     iris_class: i32,
     /// The name of the predicted class.
-    species: String,
+    species: OneOf<domain::Class>,
     /// The probability of each class, in the order of the class numbers.
     #[oai(validator(min_items = 3, max_items = 3))]
     probabilities: Vec<f64>,
@@ -197,11 +201,11 @@ impl Prediction {
             id: Id(record.id),
             timestamp: Timestamp(record.timestamp),
             iris_class: record.prediction.class.number(),
-            species: record.prediction.class.name().to_owned(),
+            species: OneOf(record.prediction.class),
             probabilities: record.prediction.probabilities.to_vec(),
             model_version: record.model_version.to_string(),
             warnings: warnings.into_iter().map(Warning::from).collect(),
-            stored: stored.into(),
+            stored: OneOf(stored),
         }
     }
 }
@@ -224,7 +228,7 @@ impl Spool {
 impl From<domain::Warning> for Warning {
     fn from(warning: domain::Warning) -> Self {
         let field = Nullable(warning.field.map(ToOwned::to_owned));
-        Self { code: warning.code.as_str().to_owned(), field, message: warning.message }
+        Self { code: OneOf(warning.code), field, message: warning.message }
     }
 }
 
@@ -235,7 +239,7 @@ impl From<domain::Record> for Record {
             timestamp: Timestamp(record.timestamp),
             input: record.measurements.into(),
             iris_class: record.prediction.class.number(),
-            species: record.prediction.class.name().to_owned(),
+            species: OneOf(record.prediction.class),
             probabilities: record.prediction.probabilities.to_vec(),
             model_version: record.model_version.to_string(),
             truth: Nullable(record.truth.map(domain::Class::number)),

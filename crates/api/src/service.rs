@@ -1,5 +1,7 @@
 //! The composition root: puts the service together, runs it, and takes it apart.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,13 +11,14 @@ use anyhow::{Context, anyhow, bail};
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
-use storage::{Database, Schema, Store, Upkeep};
+use storage::{Schema, Store, Upkeep};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::contract::Contract;
-use crate::database::{self, Located};
+use crate::cors::Cors;
+use crate::database::{self, Located, explained};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::memory::Memory;
@@ -57,7 +60,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     Room::provide(memory.requests);
     let server = Server::bind(settings.listen, server::Limits::within(&memory), encryption)
         .await
-        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        .map_err(|error| cannot_listen(settings.listen, error.into()))?;
 
     let Some(mut located) = database::locate(&settings, &mut shutdown).await? else {
         return Ok(());
@@ -106,7 +109,24 @@ async fn once(
     done.and(stopped)
 }
 
-fn store_in(located: &Located) -> anyhow::Result<Store> {
+/// Why the address cannot be had, and what to do.
+pub(crate) fn cannot_listen(address: SocketAddr, error: anyhow::Error) -> anyhow::Error {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    let error = error.context(format!("cannot listen on {address}"));
+    let advice = match kind {
+        Some(io::ErrorKind::AddrInUse) => {
+            "another program does, maybe another copy of this one; --listen takes another address, as --listen :8001"
+        }
+        Some(io::ErrorKind::PermissionDenied) => {
+            "ports below 1024 are for programs with that right; --listen takes another address, as --listen :8000"
+        }
+        Some(io::ErrorKind::AddrNotAvailable) => "this machine does not have that address",
+        _ => return error,
+    };
+    anyhow!("{error:#}; {advice}")
+}
+
+pub(crate) fn store_in(located: &Located) -> anyhow::Result<Store> {
     let store = Store::new(located.database.clone())?;
     Ok(match &located.replica {
         Some(replica) => store.reading_from(replica)?,
@@ -114,11 +134,11 @@ fn store_in(located: &Located) -> anyhow::Result<Store> {
     })
 }
 
-fn upkeep_of(settings: &Settings, located: &Located) -> anyhow::Result<Upkeep> {
+pub(crate) fn upkeep_of(settings: &Settings, located: &Located) -> anyhow::Result<Upkeep> {
     Ok(Upkeep::new(located.maintenance.clone(), settings.record.rules())?)
 }
 
-fn load_model(settings: &Settings) -> anyhow::Result<Model> {
+pub(crate) fn load_model(settings: &Settings) -> anyhow::Result<Model> {
     match &settings.model {
         None => Model::embedded().context("the built-in model cannot be used"),
         Some(path) => {
@@ -130,10 +150,13 @@ fn load_model(settings: &Settings) -> anyhow::Result<Model> {
 }
 
 /// What to encrypt connections by, if they shall be.
-fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encryption>> {
+pub(crate) fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encryption>> {
     let encryption = &settings.encryption;
-    let (Some(certificate), Some(key)) = (&encryption.tls_cert, &encryption.tls_key) else {
-        return Ok(None);
+    let (certificate, key) = match (&encryption.tls_cert, &encryption.tls_key) {
+        (Some(certificate), Some(key)) => (certificate, key),
+        (None, None) => return Ok(None),
+        (Some(_), None) => bail!("--tls-cert is given without --tls-key, its private key"),
+        (None, Some(_)) => bail!("--tls-key is given without --tls-cert, its certificate"),
     };
     let files = server::Files { certificate: certificate.clone(), key: key.clone() };
     Encryption::load(files).context("cannot answer by HTTPS").map(Some)
@@ -148,22 +171,25 @@ struct Prepared {
 
 /// Makes sure that the database can be reached, finds the record in it, and brings its tables up to date.
 async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<Prepared> {
-    let cannot = |database: &Database| format!("the database cannot be used ({database})");
-    Store::new(located.database.clone())?
-        .wait_until_reachable()
-        .await
-        .with_context(|| cannot(&located.database))?;
-    let schema = Schema::find(&located.maintenance).await;
-    located.settle_in(&schema.with_context(|| cannot(&located.maintenance))?);
+    let reached = Store::new(located.database.clone())?.wait_until_reachable().await;
+    explained(reached, &located.database)?;
+    let schema = explained(Schema::find(&located.maintenance).await, &located.maintenance)?;
+    located.settle_in(&schema);
     let (store, upkeep) = (store_in(located)?, upkeep_of(settings, located)?);
-    let applied = upkeep.migrate().await.with_context(|| cannot(&located.maintenance))?;
+    let is_new = explained(upkeep.schema_state().await, &located.maintenance)?.version.is_none();
+    let applied = explained(upkeep.migrate().await, &located.maintenance)?;
     for migration in &applied {
         info!("applied migration {migration}");
     }
     if applied.is_empty() {
         info!("the schema is up to date");
     }
-    store.probe()?.look().await.with_context(|| cannot(&located.database))?;
+    explained(store.probe()?.look().await, &located.database)?;
+    if is_new {
+        info!("a new record is begun in {}", store.database());
+    } else if let Ok(size) = store.size().await {
+        info!("the record holds {size}");
+    }
     let kept_up = upkeep::first(&upkeep).await;
     Ok(Prepared { store, upkeep, kept_up })
 }
@@ -224,6 +250,9 @@ async fn serve_from(
     info!("model {}", model.version());
     info!("the record is in {}; look at it with", store.database());
     info!("{}", located.psql());
+    if let Some(url) = located.url() {
+        info!("for SQLAlchemy, psycopg, ADBC and the like: {url}");
+    }
     let url = server.url()?;
     info!("listening on {url}; Swagger UI is at {url}/docs");
 
@@ -244,7 +273,10 @@ async fn serve_from(
         )),
         started: clock::now(),
     };
-    let routes = routes(endpoints, document, Guard::new(keyring, Names::of(&settings.access)))?;
+    let routes = {
+        let guard = Guard::new(keyring, Names::of(&settings.access));
+        routes(endpoints, document, guard, Cors::of(&settings.access.cors_origins))?
+    };
     let stop = async {
         tokio::select! {
             signal = requested(settings, &mut shutdown, &draining) => {
@@ -287,13 +319,13 @@ async fn requested(
     draining: &AtomicBool,
 ) -> &'static str {
     let signal = shutdown.requested().await;
-    let seconds = settings.drain_seconds;
-    if seconds == 0 {
+    let time = settings.drain_seconds;
+    if time.is_zero() {
         return signal;
     }
     draining.store(true, Relaxed);
-    info!("{signal}: not ready any more; serving whoever has not noticed for {seconds} s");
-    timeout(Duration::from_secs(seconds.into()), shutdown.requested()).await.unwrap_or(signal)
+    info!("{signal}: not ready any more; serving whoever has not noticed for {} s", time.as_secs());
+    timeout(time, shutdown.requested()).await.unwrap_or(signal)
 }
 
 /// Opens the spool, if there shall be one.

@@ -1,6 +1,7 @@
 //! A request body, read strictly: every place that does not fit is reported at once.
 
 mod blocks;
+mod coding;
 mod object;
 mod patience;
 mod report;
@@ -10,7 +11,7 @@ mod unwanted;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use poem::http::{StatusCode, header};
+use poem::http::header;
 use poem::{Body, Request, RequestBody};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
@@ -19,6 +20,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::Deserializer;
 
 use blocks::Blocks;
+use coding::{Coding, decompress};
 use patience::Patience;
 
 pub(crate) use object::{Fields, Object};
@@ -28,7 +30,7 @@ pub(crate) use shape::{Array, Bounded, Shape, read};
 pub(crate) use unwanted::Unwanted;
 
 use crate::json;
-use crate::problem::{Problem, excerpt};
+use crate::problem::{Code, Problem, excerpt};
 
 /// The largest body that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
@@ -92,49 +94,28 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
         let body = body.take()?;
-        if let Err(problem) = check_media_type(request) {
-            Unwanted::still(request, body).throw_away().await;
-            return Err(problem.into());
-        }
-        let (bytes, _room) = receive(request, body).await?;
-        Ok(Self(parse::<T>(&bytes)?))
+        let coding = match Coding::of(request) {
+            Ok(coding) => coding,
+            Err(problem) => {
+                Unwanted::still(request, body).throw_away().await;
+                return Err(problem.into());
+            }
+        };
+        let (bytes, mut room) = receive(request, body).await?;
+        Ok(Self(match coding {
+            Coding::Plain => parse::<T>(&bytes)?,
+            Coding::Gzip => parse::<T>(&decompress(&bytes, &mut room)?)?,
+        }))
     }
-}
-
-fn check_media_type(request: &Request) -> Result<(), Problem> {
-    let refuse = |detail: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    let mut declared = request.headers().get_all(header::CONTENT_TYPE).iter();
-    let json = declared.next().and_then(|value| value.to_str().ok()).is_some_and(is_json);
-    if !json || declared.next().is_some() {
-        return refuse("the body must be declared as Content-Type: application/json");
-    }
-    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
-    if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return refuse("the body must not be compressed");
-    }
-    Ok(())
-}
-
-/// Whether this is `application/json`, perhaps with `charset=utf-8`, the only encoding that JSON has.
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(json::CONTENT_TYPE))
-        && parts.all(|parameter| {
-            parameter.is_empty() || parameter.replace('"', "").eq_ignore_ascii_case("charset=utf-8")
-        })
 }
 
 /// Receives a body, and the room that it takes.
 async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem> {
-    let broken = |error| Problem::new(StatusCode::BAD_REQUEST, "the body broke off").because(error);
-    let too_long = || {
-        let detail = format!("the body is larger than {LONGEST} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    };
+    let broken = |error| Problem::new(Code::MalformedBody, "the body broke off").because(error);
     if request.header(header::EXPECT).is_some() && declared_length(request) > LONGEST {
         return Err(too_long()); // The client waits for a word before it sends, so nothing is thrown away.
     }
-    let no_room = || Problem::unavailable("too many large bodies are being received");
+    let no_room = || Problem::overloaded("too many large bodies are being received");
     let mut parts = body.into_bytes_stream();
     let (mut patience, mut room) = (Patience::default(), Room::default());
     // Most bodies come in one part, which is then read where it lies.
@@ -170,9 +151,13 @@ async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem
     }
 }
 
+fn too_long() -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("the body is larger than {LONGEST} bytes"))
+}
+
 /// The client does not send what it announced.
 fn too_slow() -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to come").closing()
+    Problem::new(Code::BodyTooSlow, "the body took too long to come").closing()
 }
 
 /// The length that the client announced, in bytes; 0 if it did not.
@@ -182,7 +167,14 @@ fn declared_length(request: &Request) -> u64 {
 
 pub(crate) fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
     let malformed = |error: serde_json::Error| {
-        Problem::new(StatusCode::BAD_REQUEST, excerpt(&error.to_string()))
+        let detail = match bytes.trim_ascii_start() {
+            [] => "the body is empty".to_owned(),
+            [b'{', rest @ ..] if matches!(rest.trim_ascii_start(), [b'\'', ..]) => {
+                format!("{error}; JSON has names and texts in double quotes")
+            }
+            _ => excerpt(&error.to_string()),
+        };
+        Problem::new(Code::MalformedBody, detail)
     };
     let mut input = serde_json::Deserializer::from_slice(bytes);
     // The report counts the depth itself, to the documented bound.

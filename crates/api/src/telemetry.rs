@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, stderr};
 use std::os::fd::AsFd;
 use std::panic;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tracing::{error, warn};
@@ -22,6 +23,14 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 /// The log of this process.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
+/// Whether the log is for people who look at a terminal, and want to see what becomes of each request.
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether every request leaves a line, and not only those that fail.
+pub(crate) fn is_watched() -> bool {
+    IS_WATCHED.load(Relaxed)
+}
+
 /// The log of this process; its last lines are written when this is dropped.
 #[derive(Debug)]
 pub struct Log(LogWriter);
@@ -34,6 +43,7 @@ pub struct Log(LogWriter);
 pub fn init(format: Option<LogFormat>) -> io::Result<Log> {
     let terminal = stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
+    IS_WATCHED.store(terminal && format == LogFormat::Pretty, Relaxed);
     // A descriptor of its own: standard error is locked while it is written to, and may be for ever.
     let writer = LogWriter::start(File::from(stderr().as_fd().try_clone_to_owned()?))?;
     let filter = std::env::var_os("RUST_LOG").map(|value| value.to_string_lossy().into_owned());

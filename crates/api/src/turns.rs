@@ -39,7 +39,7 @@ impl Turns {
         match timeout(PATIENCE, share.acquire()).await {
             // It is never closed.
             Ok(turn) => Ok(turn.ok()),
-            Err(_) => Err(Problem::unavailable("this key reads too much at once")),
+            Err(_) => Err(Problem::overloaded("this key reads too much at once")),
         }
     }
 }

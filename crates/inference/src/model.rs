@@ -32,6 +32,7 @@ const PART: usize = 1024;
 pub struct Model {
     manifest: Manifest,
     version: String,
+    sha256: String,
     training_ranges: [RangeInclusive<f64>; N_FEATURES],
     standardization: Standardization,
     network: Network,
@@ -75,8 +76,10 @@ impl Model {
         for (range, feature) in training_ranges.iter_mut().zip(&manifest.features) {
             *range = feature.minimum..=feature.maximum;
         }
+        let sha256 = sha256(bytes);
         Ok(Self {
-            version: format!("{}+{}", manifest.version, short_hash(bytes)),
+            version: format!("{}+{}", manifest.version, &sha256[..SHORT_HASH]),
+            sha256,
             standardization: Standardization::of(&manifest),
             training_ranges,
             manifest,
@@ -88,6 +91,12 @@ impl Model {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The SHA-256 of the model's file, in lower-case hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// What the file says about itself.
@@ -150,9 +159,11 @@ impl Model {
     }
 }
 
-/// The first 8 hexadecimal digits of the SHA-256 of `bytes`.
-fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+/// How many hexadecimal digits of the SHA-256 are in the version.
+const SHORT_HASH: usize = 8;
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

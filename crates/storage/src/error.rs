@@ -160,6 +160,39 @@ impl Error {
         source.sql_state()
     }
 
+    /// What the server or the network said, whatever was being done.
+    fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Query { source, .. } => Some(source),
+            Self::Unreachable(cause) | Self::Migration(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// What to do about a refusal that time does not heal: somebody has to change an address, a right, or the server.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let cause = self.cause()?;
+        match cause.sql_state()? {
+            "28P01" => Some("the password is wrong, or there is no such user"),
+            "28000" => Some(
+                "the server lets this user in from nowhere, or not from here; see its pg_hba.conf",
+            ),
+            "3D000" => {
+                Some("create that database, as by `createdb NAME`, or name another in the address")
+            }
+            "42501" => Some(
+                "the user needs to own the database, as by `create database NAME owner USER`, \
+                 or the roles that deploy/sql/roles.sql makes",
+            ),
+            "08P01" if cause.to_string().contains("unsupported startup parameter") => Some(
+                "that is what PgBouncer says: for its transaction mode set DATABASE_POOLER=transaction and \
+                 MAINTENANCE_DATABASE_URL, for its session mode let it ignore the parameter `options`",
+            ),
+            _ => None,
+        }
+    }
+
     /// Whether the connection is gone, so that nothing else can be done over it.
     pub(crate) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Query { source, .. } if source.is_lost_connection())

@@ -19,7 +19,44 @@ pub(crate) fn version() -> i32 {
     versions.max().unwrap_or(0)
 }
 
+/// How far the schema is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The version of the record; `None` if there is no record.
+    pub version: Option<i32>,
+    /// The version that this program needs.
+    pub needed: i32,
+    /// Whether this user may make tables where the record is.
+    pub may_change: bool,
+}
+
 impl Upkeep {
+    /// How far the schema is; nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database cannot be reached or refuses to say.
+    pub async fn schema_state(&self) -> Result<SchemaState, Error> {
+        const STATE: &str = "
+            select coalesce(has_schema_privilege(current_schema(), 'create'), false),
+                   to_regclass('refinery_schema_history') is not null";
+        let session = session::single(self.database(), deadlines::READ, deadlines::READ).await?;
+        let client = &session.0;
+        let refused = Error::query("look at the schema");
+        let state = async {
+            let row = client.query_typed_one(STATE, &[]).await.map_err(refused)?;
+            let found = if row.get(1) {
+                Some(client.query_typed_one(VERSION, &[]).await.map_err(refused)?.get(0))
+            } else {
+                None
+            };
+            Ok(SchemaState { version: found, needed: version(), may_change: row.get(0) })
+        }
+        .await;
+        session::end(session).await;
+        state
+    }
+
     /// Applies the migrations that the database does not have yet and says which.
     ///
     /// refinery takes no lock, so one is taken here, on the same connection: of several processes one migrates, and
@@ -57,13 +94,14 @@ impl Upkeep {
     }
 }
 
+const VERSION: &str = "select coalesce(max(version), 0) from refinery_schema_history";
+
 /// Whether there may be something to do for this user: the schema is older than this program, or this user could change it,
 /// and so is asked to compare what was applied.
 async fn may_migrate(client: &tokio_postgres::Client) -> Result<bool, Error> {
     const STATE: &str = "
         select coalesce(has_schema_privilege(current_schema(), 'create'), false)
                or to_regclass('refinery_schema_history') is null";
-    const VERSION: &str = "select coalesce(max(version), 0) from refinery_schema_history";
     let refused = Error::query("look at the schema");
     if client.query_typed_one(STATE, &[]).await.map_err(refused)?.get(0) {
         return Ok(true);

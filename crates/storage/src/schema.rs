@@ -2,6 +2,8 @@
 //!
 //! Without that a schema that comes first in the search path, made later by anybody, would begin a second, empty record.
 
+use std::fmt;
+
 use tokio_postgres::{Client, Row};
 
 use crate::{Database, Error, deadlines, session};
@@ -115,6 +117,12 @@ fn capitalized(sentence: &str) -> String {
     characters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Schema {

@@ -96,16 +96,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Fails with the last reason if it cannot be reached in time, or if it is older than PostgreSQL 14.
+    /// Fails at once with a reason that time does not heal (one with [advice](Error::advice)), else with the last reason if it
+    /// cannot be reached in time, or if it is older than PostgreSQL 14.
     pub async fn wait_until_reachable(&self) -> Result<(), Error> {
         let give_up = Instant::now() + deadlines::START;
+        let tell_at = Instant::now() + Duration::from_secs(1);
+        let mut is_told = false;
         loop {
             match self.check_version().await {
-                Err(error @ Error::Unreachable(_)) if Instant::now() < give_up => {
-                    tracing::debug!(
-                        error = %Causes(&error),
-                        "the database is not reachable yet"
-                    );
+                Err(error @ Error::Unreachable(_))
+                    if error.advice().is_none() && Instant::now() < give_up =>
+                {
+                    if !is_told && Instant::now() > tell_at {
+                        tracing::info!("waiting for the database: {}", Causes(&error));
+                        is_told = true;
+                    }
                     sleep(Duration::from_millis(100)).await;
                 }
                 done => return done,

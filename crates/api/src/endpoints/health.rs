@@ -9,7 +9,7 @@ use poem_openapi::OpenApi;
 use super::{Endpoints, Group};
 use crate::failure::{Failure, Failures};
 use crate::json::Json;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::schema::Health;
 
 /// The operations that a supervisor calls.
@@ -25,6 +25,8 @@ impl Failures for ReadyFailures {
 #[OpenApi(tag = "Group::Health")]
 impl HealthApi {
     /// Is the process alive?
+    ///
+    /// It says yes as long as it answers, whatever becomes of the database.
     #[oai(path = "/health/live", method = "get")]
     async fn live(&self) -> Json<Health> {
         Json(Health::ok())
@@ -41,7 +43,7 @@ impl HealthApi {
         Data(endpoints): Data<&Arc<Endpoints>>,
     ) -> Result<Json<Health>, Failure<ReadyFailures>> {
         if endpoints.draining.load(Relaxed) {
-            return Err(Problem::unavailable("the service is about to stop").into());
+            return Err(Problem::new(Code::Stopping, "the service is about to stop").into());
         }
         if endpoints.spool.as_ref().is_some_and(|spool| spool.room() > 0) {
             return Ok(Json(Health::ok()));

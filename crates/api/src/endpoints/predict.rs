@@ -5,7 +5,6 @@ use std::sync::Arc;
 use domain::{Measurements, Record, Warning};
 use inference::Model;
 use poem::Request;
-use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use recorder::{Once, Recorded, Stored};
@@ -16,7 +15,7 @@ use crate::front::Arrived;
 use crate::guard::Caller;
 use crate::idempotency::{Claimed, IdempotencyKey, fingerprint};
 use crate::predicted::Predicted;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::strict::Strict;
 use crate::{json, schema};
 
@@ -28,7 +27,6 @@ pub(crate) enum PredictFailures {}
 
 impl Failures for PredictFailures {
     const STATUSES: &'static [u16] = &[400, 408, 413, 415, 422, 500, 503];
-    const KEYED: bool = true;
 }
 
 #[OpenApi(tag = "Group::Predict")]
@@ -122,24 +120,33 @@ fn predictions(model: &Model, records: &[Record], stored: Stored) -> Vec<schema:
 
 /// What the client is told when there is no record, or none that is sure.
 fn unrecorded(error: recorder::Error) -> Problem {
-    let detail = match &error {
-        recorder::Error::Full => "too many predictions are waiting; nothing was recorded",
-        recorder::Error::TimedOut => "the record was not written in time; nothing was recorded",
+    let (code, detail) = match &error {
+        recorder::Error::Full => {
+            (Code::Overloaded, "too many predictions are waiting; nothing was recorded")
+        }
+        recorder::Error::TimedOut => {
+            (Code::TimedOut, "the record was not written in time; nothing was recorded")
+        }
         recorder::Error::Unavailable(cause) if cause.is_misfit() => {
             return Problem::internal(error);
         }
-        recorder::Error::Away | recorder::Error::Unavailable(_) => {
-            "the record cannot be written at the moment; nothing was recorded"
+        recorder::Error::Away | recorder::Error::Unavailable(_) => (
+            Code::DatabaseUnavailable,
+            "the record cannot be written at the moment; nothing was recorded",
+        ),
+        recorder::Error::InDoubt(_) => {
+            (Code::InDoubt, "the record was not confirmed in time; it may exist")
         }
-        recorder::Error::InDoubt(_) => "the record was not confirmed in time; it may exist",
-        recorder::Error::Stopped => "the service is stopping; nothing was recorded",
+        recorder::Error::Stopped => {
+            (Code::Stopping, "the service is stopping; nothing was recorded")
+        }
         recorder::Error::KeyReused => {
             let detail = "the Idempotency-Key was used for another request; nothing was recorded";
-            return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+            return Problem::new(Code::IdempotencyKeyReused, detail);
         }
         recorder::Error::Refused(_) | recorder::Error::Model(_) | recorder::Error::Panicked => {
             return Problem::internal(error);
         }
     };
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).because(error)
+    Problem::new(code, detail).because(error)
 }

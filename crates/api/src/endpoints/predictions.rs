@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use domain::Class;
 use poem::Request;
-use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -13,7 +12,7 @@ use storage::Filter;
 use super::{Endpoints, Group, unreadable};
 use crate::failure::{Failure, Failures};
 use crate::json::Json;
-use crate::problem::Problem;
+use crate::problem::{Code, Flaw, Problem};
 use crate::scalar::{Id, Timestamp};
 use crate::schema;
 
@@ -72,10 +71,20 @@ impl PredictionsApi {
         #[oai(validator(minimum(value = "0"), maximum(value = "1")))]
         max_confidence: Query<Option<f64>>,
     ) -> Result<Json<schema::Page>, Failure<ListFailures>> {
+        let (earliest, end) = (from.0.map(|it| it.0), to.0.map(|it| it.0));
+        if earliest.zip(end).is_some_and(|(from, to)| from > to) {
+            let message = "must not be later than `to`";
+            return Err(Problem::invalid_parameter("from", Flaw::OutOfRange, message).into());
+        }
+        if min_confidence.0.zip(max_confidence.0).is_some_and(|(least, most)| least > most) {
+            let message = "must not be more than `max_confidence`";
+            let problem = Problem::invalid_parameter("min_confidence", Flaw::OutOfRange, message);
+            return Err(problem.into());
+        }
         let filter = Filter {
             cursor: cursor.0.map(|Id(id)| id),
-            from: from.0.map(|Timestamp(time)| time),
-            to: to.0.map(|Timestamp(time)| time),
+            from: earliest,
+            to: end,
             class: iris_class.0.and_then(Class::from_number),
             model_version: model_version.0,
             min_confidence: min_confidence.0,
@@ -87,6 +96,8 @@ impl PredictionsApi {
     }
 
     /// Read one record
+    ///
+    /// Input, prediction and, once somebody has said it, the truth.
     #[oai(path = "/predictions/:id", method = "get")]
     async fn find(
         &self,
@@ -98,7 +109,7 @@ impl PredictionsApi {
         let Path(Id(id)) = id;
         let _turn = endpoints.turns.of(request).await?;
         let record = endpoints.store.record(id).await.map_err(unreadable)?;
-        let missing = || Problem::new(StatusCode::NOT_FOUND, format!("there is no record {id}"));
+        let missing = || Problem::new(Code::NoSuchRecord, format!("no record has the id {id}"));
         Ok(Json(schema::Record::from(record.ok_or_else(missing)?)))
     }
 }

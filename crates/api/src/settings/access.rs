@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use access::{KeyId, Scope};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::BoolishValueParser;
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
+
+use super::{ACCESS, KEYS};
 
 /// Who may ask.
 #[derive(Debug, Clone, Args)]
@@ -16,14 +18,14 @@ pub struct AccessSettings {
     ///
     /// `onrecord key new` makes it, or adds to it. A running service takes up a change within five seconds. Without keys it
     /// listens on loopback addresses only.
-    #[arg(long, env = "API_KEYS_FILE", global = true, value_name = "FILE")]
+    #[arg(long, env = "API_KEYS_FILE", global = true, help_heading = KEYS, value_name = "FILE")]
     pub api_keys_file: Option<PathBuf>,
 
     /// How many requests per second a key may make of which the file does not say it; default: any number
     ///
     /// As many may come at once. A batch is one request, but its rows count too: a hundred for each request, and 10,000 at
     /// once in any case. Each service counts for itself: of three replicas a key may use each as often.
-    #[arg(long, env = "KEY_RATE", global = true, value_name = "REQUESTS")]
+    #[arg(long, env = "KEY_RATE", global = true, help_heading = ACCESS, value_name = "REQUESTS")]
     pub key_rate: Option<NonZeroU32>,
 
     /// Without keys: a name under which the service may be reached besides those of this machine; may be given several times
@@ -31,11 +33,19 @@ pub struct AccessSettings {
     /// Without keys a request must be for localhost or a loopback address, whatever page or program sends it, and must not come
     /// through a proxy. Say here under which names a proxy, a notebook or a container reaches the service; in the variable,
     /// commas stand between them. Whoever can use such a name may predict and read the record.
-    #[arg(long = "allowed-host", env = "ALLOWED_HOST", value_parser = host, value_delimiter = ',', global = true, value_name = "NAME")]
+    #[arg(long = "allowed-host", env = "ALLOWED_HOST", value_parser = host, value_delimiter = ',', global = true, help_heading = ACCESS, value_name = "NAME")]
     pub allowed_hosts: Vec<String>,
 
+    /// A web page that may call the service from a browser, such as `https://app.example`; may be given several times
+    ///
+    /// Browsers let a page read the answers of its own origin alone, unless the answers name the page's. With keys the page
+    /// must show one like everybody else; without them every visitor of that page may predict and read the record. In the variable,
+    /// commas stand between the origins.
+    #[arg(long = "cors-origin", env = "CORS_ORIGIN", value_parser = origin, value_delimiter = ',', global = true, help_heading = ACCESS, value_name = "ORIGIN")]
+    pub cors_origins: Vec<String>,
+
     /// Without keys: listen beyond loopback and under any name; whoever reaches the service may predict and read the record
-    #[arg(long, env = "INSECURE", value_parser = BoolishValueParser::new(), global = true)]
+    #[arg(long, env = "INSECURE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = BoolishValueParser::new(), global = true, value_name = "BOOLEAN", help_heading = ACCESS)]
     pub insecure: bool,
 }
 
@@ -44,7 +54,7 @@ pub struct AccessSettings {
 pub enum KeyCommand {
     /// Make a key: its secret is printed, this once, and its hash added to the file, which is made if there is none
     New {
-        /// What the key is good for: predict, read (the whole record), label or admin; may be given several times
+        /// What the key is good for: predict, read (the whole record), label, metrics or admin; may be given several times
         #[arg(long = "scope", required = true, value_name = "SCOPE")]
         scopes: Vec<Scope>,
 
@@ -82,6 +92,33 @@ fn host(text: &str) -> Result<String, String> {
         Ok(text.to_ascii_lowercase())
     } else {
         Err("must be a name like notebook.example, without scheme, port or path".to_owned())
+    }
+}
+
+/// An origin as a browser writes it (RFC 6454, section 6.2): in lower case, without a path, and without the port that its scheme
+/// has anyhow.
+fn origin(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let parts = lower.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
+    let parts = parts.map(|(scheme, rest)| {
+        let (name, port) = match rest.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+            _ => (rest, None),
+        };
+        (scheme, name, port)
+    });
+    match parts {
+        Some((scheme, name, port))
+            if host(name).is_ok() && port.is_none_or(|port| port.parse::<u16>().is_ok()) =>
+        {
+            let usual = if scheme == "https" { "443" } else { "80" };
+            let port = port.filter(|port| *port != usual).map(|port| format!(":{port}"));
+            Ok(format!("{scheme}://{name}{}", port.unwrap_or_default()))
+        }
+        _ => {
+            Err("must be like https://app.example or http://localhost:3000, without a path"
+                .to_owned())
+        }
     }
 }
 
@@ -123,6 +160,31 @@ mod tests {
             ["", "*", "*.example", "https://x", "x:80", "x/", "a@b", "x y", "[x]", "fd00::1", "é"]
         {
             assert!(host(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_writes() {
+        for (text, written) in [
+            ("https://App.Example", "https://app.example"),
+            ("https://app.example:443", "https://app.example"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert_eq!(origin(text).unwrap(), written);
+        }
+        for refused in [
+            "",
+            "*",
+            "null",
+            "app.example",
+            "ftp://x",
+            "https://x/",
+            "https://x/y",
+            "https://*.x",
+            "https://x:y",
+        ] {
+            assert!(origin(refused).is_err(), "{refused}");
         }
     }
 

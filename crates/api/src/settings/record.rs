@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
 use storage::Rules;
+
+use super::{DATABASE, RECORD, quantity};
 
 /// The settings of the record.
 #[derive(Debug, Clone, Args)]
@@ -16,46 +19,50 @@ pub struct RecordSettings {
     /// those variables name the database; without those that say where it is, a private PostgreSQL is created
     /// in the data directory and runs as long as the service does. As a flag it can be seen by everybody on this machine; as a
     /// variable it cannot.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true, value_name = "URL", help_heading = DATABASE)]
     pub database_url: Option<String>,
 
     /// The same database for whoever owns the tables: to migrate, to make and drop partitions, to delete expired answers
     ///
     /// Without it the user of --database-url does that, or, if that one may not, somebody else has to: another copy of the
     /// service, or `onrecord upkeep` now and again. It must lead to the server itself, past any pooler.
-    #[arg(long, env = "MAINTENANCE_DATABASE_URL", hide_env_values = true, global = true)]
+    #[arg(long, env = "MAINTENANCE_DATABASE_URL", hide_env_values = true, global = true, value_name = "URL", help_heading = DATABASE)]
     pub maintenance_database_url: Option<String>,
 
     /// A replica of the database, to read the record from
     ///
     /// It is a moment behind. A record that is not there yet, and everything while it does not answer, is read from
     /// --database-url.
-    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true)]
+    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true, global = true, value_name = "URL", help_heading = DATABASE)]
     pub read_database_url: Option<String>,
 
     /// What is between this service and its databases: `transaction` for PgBouncer and the like in transaction mode
-    #[arg(long, env = "DATABASE_POOLER", default_value = "none", global = true)]
+    #[arg(long, env = "DATABASE_POOLER", default_value = "none", global = true, help_heading = DATABASE)]
     pub database_pooler: Pooler,
+
+    /// Do not start a private PostgreSQL: fail if nothing says where the database is
+    #[arg(long, env = "REQUIRE_DATABASE", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = BoolishValueParser::new(), global = true, value_name = "BOOLEAN", help_heading = DATABASE)]
+    pub require_database: bool,
 
     /// For how many days a record is kept; without it, for ever
     ///
     /// Old records leave a partition at a time, so some stay longer by up to a thirtieth of that, or by a day. From a partition
     /// that spans more time, as this setting is new or was larger, they are deleted row by row. The room of a partition on the
     /// disk is free again some minutes later, as it is removed a piece at a time.
-    #[arg(long, env = "RETAIN_DAYS", value_parser = clap::value_parser!(u16).range(1..=36_500), global = true)]
+    #[arg(long, env = "RETAIN_DAYS", value_parser = quantity::days, global = true, value_name = "DAYS", help_heading = RECORD)]
     pub retain_days: Option<u16>,
 
-    /// For how many seconds the answer to a request with an Idempotency-Key is kept at least; default: a day
+    /// For how long the answer to a request with an Idempotency-Key is kept at least; in seconds, or as 12h or 1d
     ///
     /// Some seconds later it is deleted, and the key is free.
-    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "86400", value_parser = seconds, global = true)]
+    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "1d", value_parser = quantity::some_time, global = true, value_name = "TIME", help_heading = RECORD)]
     pub idempotency_ttl: Duration,
 
-    /// How many bytes of answers to requests with an Idempotency-Key are kept for each caller; default: 16 GiB
+    /// How much of answers to requests with an Idempotency-Key is kept for each caller, as 16GiB or a number of bytes
     ///
     /// Counted by each service for itself, as some 350 bytes for each row, at least 1 KiB for each request. Beyond that such
     /// requests are refused (429) until older answers are deleted.
-    #[arg(long, env = "IDEMPOTENCY_BYTES", default_value_t = 16 << 30, global = true)]
+    #[arg(long, env = "IDEMPOTENCY_BYTES", default_value = "16GiB", value_parser = quantity::bytes, global = true, value_name = "SIZE", help_heading = RECORD)]
     pub idempotency_bytes: u64,
 }
 
@@ -71,12 +78,5 @@ pub enum Pooler {
 impl RecordSettings {
     pub(crate) fn rules(&self) -> Rules {
         Rules { retain_days: self.retain_days, answers_kept: self.idempotency_ttl }
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be whole seconds, from 1 to 31536000 (a year)".to_owned()),
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::report::{Report, Step};
 use super::shape::{Reading, Shape, Skip};
+use crate::problem::Flaw;
 
 /// The fields of an object, filled one by one.
 pub(crate) trait Fields<'de>: Default {
@@ -52,12 +53,16 @@ impl<'de, F: Fields<'de>> Shape<'de> for Object<F> {
                     field
                 }
                 Ok(field) => {
-                    report.add_at(Some(F::NAMES[field]), "must not be given more than once");
+                    report.add_at(
+                        Flaw::Repeated,
+                        Some(F::NAMES[field]),
+                        "must not be given more than once",
+                    );
                     entries.next_value_seed(Reading { shape: Skip, report })?;
                     field
                 }
                 Err(unknown) => {
-                    report.add_at(Some(&unknown), "is not a known field");
+                    report.add_at(Flaw::Unknown, Some(&unknown), "is not a known field");
                     entries.next_value_seed(Reading { shape: Skip, report })?;
                     F::NAMES.len()
                 }
@@ -66,7 +71,7 @@ impl<'de, F: Fields<'de>> Shape<'de> for Object<F> {
         }
         for (field, name) in F::NAMES.iter().enumerate().filter(|(field, _)| !seen[*field]) {
             let mark = report.mark();
-            report.add_at(Some(name), "is required");
+            report.add_at(Flaw::Required, Some(name), "is required");
             report.rank(mark, field);
         }
         report.sort(start);

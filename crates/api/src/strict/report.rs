@@ -2,7 +2,7 @@
 
 use serde::de::Error;
 
-use crate::problem::{Misfit, Problem};
+use crate::problem::{Flaw, Misfit, Problem};
 
 /// How many places are reported at most.
 const MOST: usize = 100;
@@ -39,12 +39,12 @@ impl Report {
     }
 
     /// Reports the place being read.
-    pub(crate) fn add(&mut self, message: impl Into<String>) {
-        self.add_at(None, message);
+    pub(crate) fn add(&mut self, flaw: Flaw, message: impl Into<String>) {
+        self.add_at(flaw, None, message);
     }
 
     /// Reports a key in the object being read.
-    pub(crate) fn add_at(&mut self, key: Option<&str>, message: impl Into<String>) {
+    pub(crate) fn add_at(&mut self, flaw: Flaw, key: Option<&str>, message: impl Into<String>) {
         self.all += 1;
         if self.misfits.len() >= MOST {
             return;
@@ -60,7 +60,7 @@ impl Report {
             let shown: String = key.chars().take(100).collect();
             pointer.extend(["/", &shown.replace('~', "~0").replace('/', "~1")]);
         }
-        self.misfits.push((0, Misfit { pointer, message: message.into() }));
+        self.misfits.push((0, Misfit::new(flaw, pointer, message)));
     }
 
     /// Reads something that is one step further.

@@ -8,6 +8,7 @@ use domain::Feature;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::report::{Report, Step};
+use crate::problem::Flaw;
 
 /// A shape: how each kind of JSON value is taken. `None` means that something was reported.
 pub(crate) trait Shape<'de>: Sized {
@@ -53,7 +54,7 @@ pub(crate) trait Shape<'de>: Sized {
 
     /// Takes a value of a kind that the shape has no use for.
     fn other(self, found: &str, report: &mut Report) -> Option<Self::Value> {
-        report.add(format!("must be {}, not {found}", Self::EXPECTED));
+        report.add(Flaw::WrongType, format!("must be {}, not {found}", Self::EXPECTED));
         None
     }
 }
@@ -157,7 +158,7 @@ impl Shape<'_> for Bounded {
         if self.0.admits(value) {
             return Some(value);
         }
-        report.add(format!("must be at least {minimum} and at most {maximum}"));
+        report.add(Flaw::OutOfRange, format!("must be at least {minimum} and at most {maximum}"));
         None
     }
 }
@@ -201,11 +202,8 @@ impl<'de, S: Shape<'de> + Default> Shape<'de> for Array<S> {
             n += 1;
         }
         if !self.length.contains(&n) {
-            report.add(format!(
-                "must hold {} to {} items, not {n}",
-                self.length.start(),
-                self.length.end()
-            ));
+            let (least, most) = (self.length.start(), self.length.end());
+            report.add(Flaw::WrongLength, format!("must hold {least} to {most} items, not {n}"));
             complete = false;
         }
         Ok(complete.then_some(values))
