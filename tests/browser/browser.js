@@ -14,9 +14,9 @@ const APPLICATIONS = [
 /**
  * Calls `use` with an empty page and the list of what the page complained about, in words: errors, and what its policy
  * forbade. Afterwards, the page must have asked nobody but `origin` for anything. The browser takes `names` for names of this
- * machine.
+ * machine, and has these settings of Playwright.
  */
-export async function withPage(origin, use, names = []) {
+export async function withPage(origin, use, names = [], settings = {}) {
   const browser = await chromium.launch({
     executablePath: executable(),
     args: [
@@ -27,7 +27,7 @@ export async function withPage(origin, use, names = []) {
     ],
   });
   try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...settings });
     page.setDefaultTimeout(20_000);
     const elsewhere = [];
     const complaints = [];

@@ -36,6 +36,11 @@ impl Guard {
         keyring.map_or(by_name, Self::Keys)
     }
 
+    /// Whether it asks for keys.
+    pub(crate) const fn asks_for_keys(&self) -> bool {
+        matches!(self, Self::Keys(_))
+    }
+
     /// Refuses a request for another name, whatever it is for, if there are no keys.
     pub(crate) fn check_name(&self, request: &Request) -> Result<(), Problem> {
         match self {

@@ -24,7 +24,7 @@ pub(crate) fn routes(
     cors: Cors,
 ) -> anyhow::Result<impl Endpoint<Output = Response> + 'static> {
     let contract = Contract::of(document, PAGES)?;
-    let docs = SwaggerUi::of(document)?;
+    let docs = SwaggerUi::of(document, guard.asks_for_keys())?;
     let docs = Page::new("text/html; charset=utf-8", docs.policy, docs.html)?;
     let json = Page::new("application/json", NOTHING, document.json().to_owned())?;
     let yaml = Page::new("application/yaml", NOTHING, document.yaml().to_owned())?;

@@ -16,11 +16,14 @@ const ITS_STYLE: &str = include_str!("../../swagger-ui/swagger-ui.css");
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
                     %3Ccircle cx='8' cy='8' r='6' fill='%23c0392b'/%3E%3C/svg%3E";
 
-/// The page's form: no frame, no choice of servers, of which there is one, and bodies no taller than ours need.
-const STYLE: &str = "\
-body { margin: 0 }
-#ui .schemes-server-container, #ui .scheme-container:not(:has(.auth-wrapper)) { display: none }
-#ui textarea.body-param__text { min-height: 8.5em }";
+/// The page's form.
+const STYLE: &str = include_str!("swagger_ui.css");
+
+/// What starts Swagger UI.
+const START: &str = include_str!("swagger_ui.js");
+
+/// Where the document stands in [`START`].
+const SPEC: &str = "SPEC,";
 
 /// The page with Swagger UI, which needs no network.
 #[derive(Debug)]
@@ -32,20 +35,19 @@ pub(crate) struct SwaggerUi {
 }
 
 impl SwaggerUi {
-    /// The page for this document.
-    pub(crate) fn of(document: &Document) -> anyhow::Result<Self> {
+    /// The page for this document, of a service that takes keys or has none.
+    pub(crate) fn of(document: &Document, has_keys: bool) -> anyhow::Result<Self> {
         // The page holds the document in a script element, unescaped.
         ensure!(!document.json.contains("</"), "the document would end the script that holds it");
-        let start = format!(
-            "SwaggerUIBundle({{dom_id: \"#ui\", deepLinking: true, spec: {}}})",
-            document.json
-        );
+        let start = START.replace(SPEC, &format!("{},", document.json));
+        let class = if has_keys { "" } else { " class=\"without-keys\"" };
         let html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
              <title>{TITLE}</title>\n<link rel=\"icon\" href=\"{ICON}\">\n\
              <style>{ITS_STYLE}</style>\n<style>{STYLE}</style>\n<script>{SWAGGER_UI}</script>\n</head>\n\
-             <body>\n<div id=\"ui\"></div>\n<script>{start}</script>\n</body>\n</html>\n"
+             <body>\n<div id=\"ui\"{class}></div>\n<script>{start}</script>\n</body>\n</html>\n"
         );
         let policy = format!(
             "default-src 'none'; script-src {} {}; style-src {} {}; img-src data:; connect-src 'self'; \
@@ -81,8 +83,13 @@ mod tests {
     /// A browser would end such an element too early, or read, and hash, another end of line.
     #[test]
     fn what_the_page_holds_fits_into_its_elements() {
-        assert!(!SWAGGER_UI.contains("</script") && !ITS_STYLE.contains("</style"));
-        assert!(!SWAGGER_UI.contains('\r') && !ITS_STYLE.contains('\r'));
+        for script in [SWAGGER_UI, START] {
+            assert!(!script.contains("</script") && !script.contains('\r'));
+        }
+        for style in [ITS_STYLE, STYLE] {
+            assert!(!style.contains("</style") && !style.contains('\r'));
+        }
+        assert_eq!(START.matches(SPEC).count(), 1);
     }
 
     #[test]
