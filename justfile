@@ -24,6 +24,12 @@ check:
 test *args:
     cargo test --workspace {{ args }}
 
+# The model as a library, in a crate outside of the workspace that has what crates/inference/README.md says; builds the
+# dependencies once more, as such a crate would.
+[group('verify')]
+library:
+    cargo test -p inference --test library -- --include-ignored
+
 # Swagger UI in a headless Chromium; needs Node.js and Chromium. SCREENSHOT=FILE takes a picture.
 [group('verify')]
 browser:

@@ -50,7 +50,7 @@ pub enum Error {
     /// The model was trained on other features, or on these in another order.
     #[error("the model's features are {found:?}, not {expected:?}")]
     Features {
-        /// The names of [`domain::FEATURES`].
+        /// The names of [`FEATURES`](crate::FEATURES).
         expected: Vec<&'static str>,
         /// What the manifest says.
         found: Vec<String>,
@@ -61,7 +61,7 @@ pub enum Error {
     Unit {
         /// The feature.
         feature: &'static str,
-        /// Its unit in [`domain::FEATURES`].
+        /// Its unit in [`FEATURES`](crate::FEATURES).
         expected: &'static str,
         /// What the manifest says.
         found: String,
@@ -92,7 +92,7 @@ pub enum Error {
     /// The model tells other classes apart, or these in another order.
     #[error("the model's classes are {found:?}, not {expected:?}")]
     Classes {
-        /// The names of [`domain::Class::ALL`].
+        /// The names of [`Class::ALL`](crate::Class::ALL).
         expected: Vec<&'static str>,
         /// What the manifest says.
         found: Vec<String>,

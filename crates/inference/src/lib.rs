@@ -12,6 +12,10 @@ mod softmax;
 mod standardization;
 mod vectors;
 
+// The types in the signatures here, so that nobody has to depend on two crates.
+#[doc(inline)]
+pub use domain::{Class, FEATURES, Feature, Measurements, N_CLASSES, N_FEATURES, Prediction};
+
 pub use error::Error;
 pub use manifest::{Manifest, Metrics, TrainedFeature};
 pub use model::Model;

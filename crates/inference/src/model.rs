@@ -67,9 +67,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Fails if the file is not of that format, if its features or classes are not those of [`domain`], or
-    /// if manifest and tensors do not fit each other; the error names the first thing that is wrong. No bytes
-    /// whatever make it panic.
+    /// Fails if the file is not of that format, if its features are not [`FEATURES`](crate::FEATURES) or its classes
+    /// not [`Class::ALL`](crate::Class::ALL), or if manifest and tensors do not fit each other; the error names the
+    /// first thing that is wrong. No bytes whatever make it panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (manifest, network) = model_file::read(bytes)?;
         let mut training_ranges = [const { 0.0..=0.0 }; N_FEATURES];
@@ -105,7 +105,7 @@ impl Model {
         &self.manifest
     }
 
-    /// The smallest and the largest training value of each feature, in the order of [`domain::FEATURES`].
+    /// The smallest and the largest training value of each feature, in the order of [`FEATURES`](crate::FEATURES).
     #[must_use]
     pub const fn training_ranges(&self) -> &[RangeInclusive<f64>; N_FEATURES] {
         &self.training_ranges
@@ -128,7 +128,7 @@ impl Model {
     ///
     /// Fails as a whole with [`Error::Input`] if a measurement is not finite (or beyond float32 once
     /// standardized), and with [`Error::Output`] if the network overflows. Neither happens to values that
-    /// [`Feature::admits`](domain::Feature::admits), unless the weights are absurd.
+    /// [`Feature::admits`](crate::Feature::admits), unless the weights are absurd.
     pub fn predict_batch(&self, measurements: &[Measurements]) -> Result<Vec<Prediction>, Error> {
         let mut predictions = Vec::with_capacity(measurements.len());
         for (part, first) in measurements.chunks(PART).zip((0..).step_by(PART)) {
