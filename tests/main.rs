@@ -17,6 +17,7 @@ mod http;
 mod http2;
 mod idempotency;
 mod killed;
+mod korean;
 mod laws;
 mod ledger;
 mod left_out;
