@@ -52,6 +52,7 @@ test("the page begins at its top, and an operation with its body", async () => {
     // No button lies on what is answered.
     const code = await page.locator(".live-responses-table .highlight-code code").first().boundingBox();
     assert((await top(page, ".live-responses-table .download-contents")) >= code.y + code.height);
+    assert.equal(await page.locator(".response-col_links:visible").count(), 0);
     // All failures have one form; one of them shows it.
     assert.equal(await page.locator(".response:not([data-code^='2']) .model-example:visible").count(), 1);
   });
