@@ -47,6 +47,7 @@ mod shutdown;
 mod slow_clients;
 mod spool;
 mod starting;
+mod supervisor;
 mod support;
 mod tables;
 mod tls;

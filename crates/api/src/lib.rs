@@ -51,11 +51,13 @@ mod shares;
 mod shutdown;
 mod spool_place;
 mod strict;
+mod supervisor;
 mod tasks;
 mod telemetry;
 mod terminal;
 mod turns;
 mod upkeep;
+mod watchdog;
 
 pub use check::check;
 pub use document::Document;

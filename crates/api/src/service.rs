@@ -30,10 +30,11 @@ use crate::routes::{PAGES, routes};
 use crate::server::{self, Encryption, Server};
 use crate::shutdown::Shutdown;
 use crate::strict::Room;
+use crate::supervisor::Supervisor;
 use crate::tasks::Tasks;
 use crate::turns::Turns;
 use crate::upkeep::{self, LastPass};
-use crate::{Document, Settings, clock, exposure, keys, reaping, role};
+use crate::{Document, Settings, clock, exposure, keys, reaping, role, watchdog};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -232,6 +233,8 @@ async fn serve_from(
     if let Some(keyring) = keyring.clone() {
         tasks.spawn("keys", move || keys::watch(Arc::clone(&keyring)));
     }
+    let supervisor = Arc::new(Supervisor::of_this_process());
+    let heart = watchdog::start(&supervisor, &mut tasks);
     let metrics = Metrics::new(
         &Contract::of(document, PAGES)?,
         Sources {
@@ -279,12 +282,17 @@ async fn serve_from(
     };
     let stop = async {
         tokio::select! {
-            signal = requested(settings, &mut shutdown, &draining) => {
+            signal = requested(settings, &mut shutdown, &draining, &supervisor) => {
                 info!("{signal}: finishing what is in flight");
             }
-            () = ended(&mut writing) => error!("the recorder has ended; stopping"),
+            () = ended(&mut writing) => {
+                error!("the recorder has ended; stopping");
+                supervisor.stopping().await;
+            }
+            () = heart.beat() => {}
         }
     };
+    supervisor.ready(&url).await;
     server.run(routes, stop, GRACE).await;
     if writing.is_finished() {
         bail!("the recorder ended before it was asked to");
@@ -317,8 +325,10 @@ async fn requested(
     settings: &Settings,
     shutdown: &mut Shutdown,
     draining: &AtomicBool,
+    supervisor: &Supervisor,
 ) -> &'static str {
     let signal = shutdown.requested().await;
+    supervisor.stopping().await;
     let time = settings.drain_seconds;
     if time.is_zero() {
         return signal;
