@@ -1,8 +1,8 @@
 """Checks the files in this directory: by the programs that will read them, and against the service.
 
 Each check is also given a broken copy of what it checks, and must find what is wrong with it.
-Needs systemd-analyze, haproxy and pgbouncer (Debian: systemd, haproxy, pgbouncer), and the built
-service: every variable that is set here must be one of its settings.
+Needs systemd-analyze, haproxy, pgbouncer and promtool (Debian: systemd, haproxy, pgbouncer, prometheus), and the
+built service: every variable that is set here must be one of its settings.
 """
 
 import os
@@ -14,14 +14,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import kubernetes_validate
 import yaml
 
-DEPLOY = Path(__file__).resolve().parent
-ROOT = DEPLOY.parent
-SERVICE = os.environ.get("ONRECORD", ROOT / "target/debug/onrecord")
+from check_compose import check_compose, check_dashboard, check_prometheus
+from known import DEPLOY, ROOT, SERVICE, run, unknown
+
 # Out of 100, where 100 is a unit without any confinement.
 EXPOSURE = 15
 
@@ -33,14 +34,14 @@ def main() -> int:
     failures = 0
     for name, text, check, breaks in checks():
         found = check(text)
-        print(f"{name:20}", "; ".join(found) or "ok", flush=True)
+        print(f"{name:23}", "; ".join(found) or "ok", flush=True)
         failures += bool(found)
         for old, new in breaks:
             if old not in text:
-                print(f"{name:20} the control does not apply: {old!r}")
+                print(f"{name:23} the control does not apply: {old!r}")
                 failures += 1
             elif not check(text.replace(old, new)):
-                print(f"{name:20} is not found: {new!r} for {old!r}")
+                print(f"{name:23} is not found: {new!r} for {old!r}")
                 failures += 1
     return 1 if failures else 0
 
@@ -68,11 +69,45 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
         ("COPY faults/ faults/\n", ""),
         ("ENV LISTEN=", "ENV ADDRESS="),
     ]
-    unit = Path(DEPLOY, "systemd/onrecord.service").read_text()
-    yield "systemd", unit, check_unit, [
-        ("ProtectSystem=", "ProtectSytem="),
-        ("CapabilityBoundingSet=\nAmbientCapabilities=\n", ""),
-        ("LOG_FORMAT", "LOGFORMAT"),
+    for name in ("onrecord.service", "onrecord-upkeep.service"):
+        unit = Path(DEPLOY, "systemd", name).read_text()
+        yield name, unit, partial(check_unit, name), [
+            ("ProtectSystem=", "ProtectSytem="),
+            ("CapabilityBoundingSet=\nAmbientCapabilities=\n", ""),
+            ("LOG_FORMAT", "LOGFORMAT"),
+            ("/usr/local/bin/onrecord", "/usr/local/bin/onrecord upkep"),
+        ]
+    timer = Path(DEPLOY, "systemd/onrecord-upkeep.timer").read_text()
+    yield "onrecord-upkeep.timer", timer, partial(check_unit, "onrecord-upkeep.timer"), [
+        ("OnBootSec=2min", "OnBootSec=soon"),
+        ("[Timer]", "[Timers]"),
+    ]
+    compose = Path(DEPLOY, "compose.yaml").read_text()
+    yield "compose", compose, check_compose, [
+        ("restart: unless-stopped", "restart: unless-stoped"),
+        ("read_only: true", "read_only: false"),
+        ("127.0.0.1:8000:8000", "8000:8000"),
+        ("postgres:17.6-bookworm", "postgres:latest"),
+        ("onrecord:0.1.0", "onrecord:0.1.1"),
+        ("API_KEYS_FILE", "API_KEYS"),
+        ("POSTGRES_PASSWORD_FILE", "POSTGRES_PASSWORD"),
+        ("onrecord_writer@postgres", "onrecord_writer@database"),
+        ("onrecord_writer@postgres", "onrecord_reader@postgres"),
+        ("./sql/roles.sql", "./roles.sql"),
+        ("secrets/grafana", "secrets/grafana-admin"),
+        ("      prometheus: {condition", "      promethus: {condition"),
+        ("metrics:/prometheus", "figures:/prometheus"),
+    ]
+    prometheus = Path(DEPLOY, "compose/prometheus.yaml").read_text()
+    yield "prometheus", prometheus, check_prometheus, [
+        ("onrecord:8000", "onrecord:80"),
+        ("scrape_interval", "scrap_interval"),
+        ("alerts.yaml", "rules.yaml"),
+    ]
+    dashboard = Path(DEPLOY, "grafana/onrecord.json").read_text()
+    yield "dashboard", dashboard, check_dashboard, [
+        ("sum by (class)", "sum by class"),
+        ('"uid": "prometheus"', '"uid": "other"'),
     ]
     haproxy = Path(DEPLOY, "haproxy/haproxy.cfg").read_text()
     yield "haproxy", haproxy, check_haproxy, [("option redispatch", "option redistribute")]
@@ -146,13 +181,6 @@ def loose(pod: dict) -> list[str]:
     return found
 
 
-def unknown(variables: Iterator[str]) -> list[str]:
-    """The variables that are no settings of the service."""
-    described = subprocess.check_output([SERVICE, "--help"], text=True)
-    settings = set(re.findall(r"\[env: (\w+)", described))
-    return [f"{name} is no setting" for name in variables if name not in settings]
-
-
 def check_kustomization(text: str) -> list[str]:
     listed = set(yaml.safe_load(text)["resources"])
     there = {file.name for file in manifests()}
@@ -180,14 +208,23 @@ def check_containerfile(text: str) -> list[str]:
     return found + unknown(re.findall(r"(\w+)=", " ".join(re.findall(r"^ENV (.+)$", text, re.MULTILINE))))
 
 
-def check_unit(text: str) -> list[str]:
+def is_unit(file: Path) -> bool:
+    return file.suffix in (".service", ".timer")
+
+
+def check_unit(name: str, text: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
-        unit = Path(directory, "onrecord.service")
-        # systemd wants a program to be there.
-        unit.write_text(text.replace("/usr/local/bin/onrecord", "/bin/true"))
+        for unit in filter(is_unit, Path(DEPLOY, "systemd").iterdir()):
+            content = text if unit.name == name else unit.read_text()
+            # systemd wants a program to be there.
+            Path(directory, unit.name).write_text(content.replace("/usr/local/bin/onrecord", "/bin/true"))
+        unit = Path(directory, name)
         found = run(["systemd-analyze", "verify", "--man=no", unit])
-        security = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit]
-        found += [line for line in run(security, quiet=True) if "exposure" in line]
+        if unit.suffix == ".service":
+            security = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit]
+            found += [line for line in run(security, quiet=True) if "exposure" in line]
+    for arguments in re.findall(r"^ExecStart=/usr/local/bin/onrecord(.*)$", text, re.MULTILINE):
+        found += run([SERVICE, *arguments.split(), "--help"], quiet=True)
     return found + unknown(re.findall(r"^Environment=(\w+)=", text, re.MULTILINE))
 
 
@@ -225,17 +262,6 @@ def check_pgbouncer(text: str) -> list[str]:
             process.wait()
         bad = [line for line in said.splitlines() if re.search("ERROR|FATAL|WARNING", line)]
         return bad or ([] if "process up" in said else [f"it does not start: {said}"])
-
-
-def run(command: list, quiet: bool = False, **options: object) -> list[str]:
-    """What a program says, unless it is quiet, and if it fails."""
-    if shutil.which(command[0]) is None:
-        return [f"there is no {command[0]}: see the top of {Path(__file__).name}"]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-    said = [line for line in ran.stdout.splitlines() if line.strip()]
-    if ran.returncode == 0:
-        return [] if quiet else said
-    return said or [f"{command[0]} ends with {ran.returncode}"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! The alert rules: each figure and each label that they name is served.
+//! The alert rules and the dashboard: each figure and each label that they name is served.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -73,17 +73,35 @@ impl Named {
     }
 }
 
-fn rules() -> Vec<Value> {
+/// A file of `deploy/`.
+fn deployed(file: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = std::fs::read_to_string(root.join("deploy/prometheus/alerts.yaml")).unwrap();
+    std::fs::read_to_string(root.join("deploy").join(file)).unwrap()
+}
+
+/// What the panels of the dashboard ask.
+fn queries() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&deployed("grafana/onrecord.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+}
+
+fn rules() -> Vec<Value> {
+    let text = deployed("prometheus/alerts.yaml");
     let file: Value = serde_saphyr::from_str(&text).unwrap();
     let groups = file["groups"].as_array().unwrap().iter();
     groups.flat_map(|group| group["rules"].as_array().unwrap()).cloned().collect()
 }
 
 #[tokio::test]
-async fn every_figure_of_the_rules_is_served() {
+async fn every_figure_of_the_rules_and_the_dashboard_is_served() {
     let mut named = Named::default();
+    let queries = queries();
+    assert!(queries.len() > 10, "{queries:?}");
+    for query in queries {
+        named.read(&query);
+    }
     let mut made = BTreeSet::new();
     for rule in rules() {
         named.read(rule["expr"].as_str().unwrap());
@@ -105,13 +123,16 @@ async fn every_figure_of_the_rules_is_served() {
     let elsewhere = [OF_PROMETHEUS, OF_HTTPS, OF_KEYS].concat();
     for figure in &named.figures {
         let known = made.contains(figure) || elsewhere.contains(&figure.as_str());
-        assert!(known || names.contains(figure.as_str()), "a rule wants {figure}");
+        assert!(known || names.contains(figure.as_str()), "a rule or a panel wants {figure}");
     }
     let labels = scrape.labels();
     assert!(named.labels.contains("http_route"), "{named:?}");
     for label in &named.labels {
         let known = LABELS_OF_PROMETHEUS.contains(&label.as_str());
-        assert!(known || labels.contains(label.as_str()), "a rule wants the label {label}");
+        assert!(
+            known || labels.contains(label.as_str()),
+            "a rule or a panel wants the label {label}"
+        );
     }
 }
 
