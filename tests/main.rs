@@ -7,6 +7,7 @@
 
 mod access;
 mod architecture;
+mod backup;
 mod bad_inputs;
 mod check;
 mod compose;

@@ -1,0 +1,163 @@
+//! The commands of `deploy/backup.md`, as they stand there: each is run, and does what the page says.
+
+mod moment;
+mod newer_postgres;
+mod page;
+mod shell;
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+use tokio_postgres::Config;
+
+use crate::support::{
+    OwnPostgres, Service, TestDatabase, count, eventually, flower, home, lone_rows,
+};
+use page::{HEADINGS, blocks};
+use shell::Shell;
+
+#[test]
+fn every_command_of_the_page_is_tried() {
+    assert_eq!(page::headings_with_blocks(), HEADINGS);
+}
+
+/// A shell for the administrator of this server.
+fn shell(postgres: &OwnPostgres, directory: &TempDir) -> Shell {
+    let config: Config = postgres.url().parse().unwrap();
+    let socket = postgres.url().split_once("host=").unwrap().1.split('&').next().unwrap();
+    let shell = Shell::new(directory.path()).with("PGHOST", socket);
+    let shell = shell.with("PGPORT", &config.get_ports()[0].to_string());
+    shell.with("PGUSER", config.get_user().unwrap())
+}
+
+/// Reads back what the service says of a row.
+async fn recorded(service: &Service, id: &str) -> u16 {
+    service.get(&format!("/predictions/{id}")).await.status().as_u16()
+}
+
+async fn predict(service: &Service) -> String {
+    service.predict(&flower()).await["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_backed_up_is_restored_under_a_running_service() {
+    let (postgres, directory) = (OwnPostgres::start().await, TempDir::new().unwrap());
+    let shell = shell(&postgres, &directory);
+    let [back_up] = blocks("Back up");
+    let [beside, in_place, roles] = blocks("Restore");
+    shell.run(&roles).await;
+    let service = Service::start_at(postgres.url()).await;
+    let kept = predict(&service).await;
+    shell.run(&back_up).await;
+    let lost = predict(&service).await;
+
+    let said = shell.run(&beside).await;
+    assert!(said.contains("1 | 20"), "{said}");
+    assert_eq!(recorded(&service, &lost).await, 200);
+    shell.run(&in_place).await;
+    shell.run(&roles).await;
+
+    eventually("the service is back", async || recorded(&service, &kept).await == 200).await;
+    assert_eq!(recorded(&service, &lost).await, 404);
+    eventually("rows are taken", async || {
+        service.post("/predict", &flower()).send().await.unwrap().status() == 200
+    })
+    .await;
+    eventually("it is ready", async || service.get("/health/ready").await.status() == 200).await;
+    let record = postgres.try_connect().await.unwrap();
+    assert_eq!(lone_rows(&record).await, 0);
+    let settings =
+        "select count(*) from pg_db_role_setting join pg_database d on d.oid = setdatabase
+                    where datname = 'onrecord'";
+    assert_eq!(count(&record, settings).await, 3);
+    service.stop().await;
+
+    // On a server that knows none of the roles.
+    let another = OwnPostgres::start().await;
+    let shell = self::shell(&another, &directory);
+    let (create, rest) = beside.split_once('\n').unwrap();
+    shell.run(create).await;
+    shell.run(&roles.replace("-d onrecord", "-d restored")).await;
+    shell.run(rest).await;
+    shell.run(&in_place).await;
+    shell.run(&roles).await;
+    let service = Service::start_at(another.url()).await;
+    assert_eq!(recorded(&service, &kept).await, 200);
+}
+
+#[tokio::test]
+async fn the_files_of_a_private_database_are_copied_and_put_back() {
+    let home = home();
+    let data = home.path().join("data");
+    let shell = Shell::new(home.path());
+    let [copy, put_back] = blocks("A private database");
+    let service = Service::start_private(&data).await;
+    let kept = predict(&service).await;
+    assert_eq!(service.stop().await.code(), Some(0));
+    shell.run(&copy).await;
+    let service = Service::start_private(&data).await;
+    let lost = predict(&service).await;
+    assert_eq!(service.stop().await.code(), Some(0));
+    shell.run(&put_back).await;
+    let service = Service::start_private(&data).await;
+    assert_eq!((recorded(&service, &kept).await, recorded(&service, &lost).await), (200, 404));
+}
+
+#[tokio::test]
+async fn a_spool_is_brought_to_the_record_by_another_service() {
+    let (mut postgres, directory) = (OwnPostgres::start().await, TempDir::new().unwrap());
+    let start = async |postgres: &OwnPostgres, spool: &str| {
+        let mut command = Service::command();
+        let spool = directory.path().join(spool);
+        fs::create_dir_all(&spool).unwrap();
+        command.env("DATABASE_URL", postgres.url()).env("SPOOL_DIR", spool);
+        Service::spawn(command, false).await
+    };
+    let service = start(&postgres, "first").await;
+    postgres.crash().await;
+    let row = service.predict(&flower()).await;
+    assert_eq!(row["stored"], "spooled");
+    service.stop().await;
+    let [copy, bring] = blocks("The spool");
+    let spool = |name: &str| directory.path().join(name).display().to_string();
+    Shell::new(directory.path()).with("SPOOL_DIR", &spool("first")).run(&copy).await;
+
+    postgres.start_again().await;
+    // Twice: a copy that is too old does no harm.
+    for name in ["second", "third"] {
+        fs::create_dir_all(spool(name)).unwrap();
+        Shell::new(directory.path()).with("SPOOL_DIR", &spool(name)).run(&bring).await;
+        let service = start(&postgres, name).await;
+        eventually("the spool is empty", async || {
+            service.get_json("/ledger").await["spooled"] == 0
+        })
+        .await;
+        assert_eq!(recorded(&service, row["id"].as_str().unwrap()).await, 200);
+        service.stop().await;
+    }
+    let record = postgres.try_connect().await.unwrap();
+    assert_eq!(count(&record, "select count(*) from prediction").await, 1);
+}
+
+#[tokio::test]
+async fn keys_that_were_put_back_count_again() {
+    let (database, directory) = (TestDatabase::create().await, TempDir::new().unwrap());
+    let keys = directory.path().join("keys").display().to_string();
+    let shell = Shell::new(directory.path()).with("API_KEYS_FILE", &keys);
+    let [copy, put_back] = blocks("The keys");
+    let secret = shell.run("onrecord key new --scope read 2> /dev/null").await;
+    shell.run(&copy).await;
+    let service = Service::start_with(&database, [("API_KEYS_FILE", &keys)]).await;
+    let answers = async |status: u16| {
+        let asked = service.client.get(service.url("/ledger")).bearer_auth(secret.trim());
+        asked.send().await.unwrap().status() == status
+    };
+    assert!(answers(200).await);
+    let id = secret.split('_').nth(1).unwrap();
+    shell.run(&format!("onrecord key revoke {id}")).await;
+    service.signal(Signal::SIGHUP);
+    eventually("the key is refused", async || answers(401).await).await;
+    shell.run(&put_back).await;
+    eventually("the key counts again", async || answers(200).await).await;
+}
