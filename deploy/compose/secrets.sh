@@ -52,7 +52,7 @@ for name in postgres migrator writer grafana; do
     make "$name" random
 done
 make onrecord/pgpass passwords
-make prometheus key prometheus --scope read
+make prometheus key prometheus --scope metrics
 make client key client --scope predict --scope read
 chmod 600 secrets/onrecord/*
 chown -R "$SERVICE_USER:$SERVICE_USER" secrets/onrecord

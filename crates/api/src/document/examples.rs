@@ -1,7 +1,7 @@
 //! Examples of answers, made of the types that are answered.
 
 use chrono::{DateTime, Utc};
-use domain::{Measurements, N_CLASSES, Record};
+use domain::{FEATURES, Measurements, Record};
 use inference::Model;
 use poem::http::StatusCode;
 use recorder::{Stored, Tally};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::problem::{Code, Flaw, Misfit, Problem};
 use crate::schema;
 
-/// Two flowers of the training data, one of them once more with a value that is far from it.
+/// A row of the training data.
 const ROW: [f64; 4] = [3.5, 5.1, 0.2, 1.4];
 
 /// Adds an example to the answer of each operation that answers in JSON.
@@ -32,7 +32,6 @@ pub(super) fn add(document: &mut Value) -> anyhow::Result<()> {
     let tally = Tally { received: 12, committed: 12, ..Tally::default() };
     let spool = schema::Spool::new(spool::Depth::default(), 0);
     let page = storage::Page { records: vec![record.clone()], next_cursor: None };
-    debug_assert_eq!(record.prediction.probabilities.len(), N_CLASSES);
     for (method, path, example) in [
         ("post", "/predict", json!(answer())),
         ("post", "/predict/batch", json!(schema::Predictions { predictions: vec![answer()] })),
@@ -55,7 +54,11 @@ pub(super) fn problem(code: Code) -> Value {
     let problem = match code.status() {
         StatusCode::UNPROCESSABLE_ENTITY => {
             let message = "must be a number, not a string";
-            Problem::invalid(vec![Misfit::new(Flaw::WrongType, "/petal_length", message)])
+            Problem::invalid(vec![Misfit::new(
+                Flaw::WrongType,
+                format!("/{}", FEATURES[0].name),
+                message,
+            )])
         }
         _ => Problem::new(code, meaning),
     };
