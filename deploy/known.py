@@ -15,7 +15,7 @@ SERVICE = os.environ.get("ONRECORD", ROOT / "target/debug/onrecord")
 def unknown(variables: Iterable[str]) -> list[str]:
     """The variables that are neither settings of the service nor followed as libpq's."""
     described = subprocess.check_output([SERVICE, "--help"], text=True)
-    settings = set(re.findall(r"\[env: (\w+)", described))
+    settings = set(re.findall(r"\[variable: (\w+)", described))
     libpq = Path(DEPLOY, "libpq.md").read_text()
     settings |= set(re.findall(r"`(PG\w+)` \| followed", libpq))
     return [f"{name} is no setting" for name in variables if name not in settings]
