@@ -128,6 +128,8 @@ fn every_technology_has_one_owner() {
     check_owner("storage", "deadpool");
     check_owner("storage", "refinery");
     check_owner("spool", "rusqlite");
+    check_owner("postmaster", "tar");
+    check_owner("postmaster", "zip");
     check_owner("access", "governor");
     // The file of the keys, and that of the settings.
     check_owners(&["access", "api"], "toml_edit");

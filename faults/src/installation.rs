@@ -27,7 +27,8 @@ impl Installation {
 
     /// The same with the programs in this directory.
     pub(crate) fn find_in(scratch: &Path, programs: Option<PathBuf>) -> anyhow::Result<Self> {
-        let settings = Settings { data_dir: scratch.join("template"), programs };
+        let data_dir = scratch.join("template");
+        let settings = Settings { data_dir, programs, ..Settings::default() };
         let postmaster = Postmaster::start(&settings, &Stop::default())
             .context("PostgreSQL cannot be started")?;
         let template = postmaster.cluster_dir().to_owned();

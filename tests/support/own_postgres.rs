@@ -34,7 +34,7 @@ impl OwnPostgres {
         // The postmaster crate finds the programs and makes the cluster; PostgreSQL itself writes down how it was
         // started, and that way it is started again.
         let home = home();
-        let settings = Settings { data_dir: home.path().to_owned(), programs: None };
+        let settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
         let postmaster = tokio::task::spawn_blocking(move || {
             Postmaster::start(&settings, &Stop::default()).unwrap()
         })

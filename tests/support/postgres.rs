@@ -14,7 +14,7 @@ pub(crate) fn shared() -> &'static Postmaster {
     static SHARED: OnceLock<Postmaster> = OnceLock::new();
     SHARED.get_or_init(|| {
         let directory = home().keep();
-        let settings = Settings { data_dir: directory.clone(), programs: None };
+        let settings = Settings { data_dir: directory.clone(), ..Settings::default() };
         let postmaster = Postmaster::start(&settings, &Stop::default()).unwrap();
         stop_with_this_process(postmaster.cluster_dir(), &directory);
         postmaster

@@ -45,6 +45,11 @@ impl Located {
         self.private.as_ref().map(Self::url_of)
     }
 
+    /// Whether that command may not be here: not every package of PostgreSQL holds it.
+    pub(crate) fn lacks_psql(&self) -> bool {
+        self.private.as_ref().is_some_and(|private| !private.has_psql())
+    }
+
     /// A shell command that opens it.
     pub(crate) fn psql(&self) -> String {
         self.private.as_ref().map_or_else(|| self.database.psql(), Postmaster::psql)
@@ -140,6 +145,8 @@ async fn start_private(
     let private = postmaster::Settings {
         data_dir: settings.data_dir.clone(),
         programs: settings.pg_bin.clone(),
+        archive: settings.pg_archive.clone(),
+        may_download: !settings.no_download,
     };
     spool_place::check(settings, &private.cluster_dir())?;
     let stop = Stop::default();

@@ -256,6 +256,12 @@ async fn serve_from(
     if let Some(url) = located.url() {
         info!("for SQLAlchemy, psycopg, ADBC and the like: {url}");
     }
+    if located.lacks_psql() {
+        info!(
+            "psql, which that line needs, is neither in PATH nor among the programs of this PostgreSQL; install a client of \
+             PostgreSQL to use it"
+        );
+    }
     let url = server.url()?;
     info!("listening on {url}; Swagger UI is at {url}/docs");
 

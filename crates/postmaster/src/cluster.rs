@@ -10,7 +10,7 @@ use crate::place::{CLUSTER, Place};
 use crate::programs::Programs;
 use crate::stand_in::StandIn;
 use crate::stop::Stop;
-use crate::{Error, Settings, creation, socket};
+use crate::{Error, Settings, creation, fetch, socket};
 
 /// Everything needed to run PostgreSQL on one data directory.
 #[derive(Debug)]
@@ -39,11 +39,7 @@ impl Cluster {
     ) -> Result<Self, Error> {
         let place = Place::find(data_dir, lock.was_held_before())?;
         let directory = place.directory.join(CLUSTER);
-        let programs = Programs::find(
-            settings.programs.as_deref(),
-            env::var_os("PATH").as_deref(),
-            place.version.map(|version| (directory.as_path(), version)),
-        )?;
+        let programs = fetch::programs(settings, &place, env::var_os("PATH").as_deref(), stop)?;
         creation::sweep(&place.directory, stop)?;
         if place.version.is_none() {
             creation::create(&place.directory, &directory, &programs, &place.account, stop)?;

@@ -150,7 +150,7 @@ fn run(
 }
 
 /// Brings a directory and all that is in it to the disk.
-fn sync(directory: &Path, stop: &Stop) -> Result<(), Error> {
+pub(crate) fn sync(directory: &Path, stop: &Stop) -> Result<(), Error> {
     let mut paths = vec![directory.to_owned()];
     let mut n_listed = 0;
     while let Some(path) = paths.get(n_listed).cloned() {

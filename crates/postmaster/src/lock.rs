@@ -1,8 +1,8 @@
 //! One service per data directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,24 @@ impl Lock {
     /// Takes the lock of `data_dir` and leaves our process id in it, or fails within [`LINGER`].
     pub(crate) fn take(data_dir: &Path) -> Result<Self, Error> {
         let path = path(data_dir);
+        let give_up = Instant::now() + LINGER;
+        let mut file = loop {
+            let file = Self::wait_for(data_dir, &path, give_up)?;
+            // Whoever had it may have failed, and have taken back what they had made.
+            if is_at(&file, &path) {
+                break file;
+            }
+        };
+        let before = read(&mut file).map_err(Error::file("read", &path))?;
+        let was_held_before = !before.is_empty() && !before.contains(WORDS);
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}\n{WORDS}", std::process::id()))
+            .map_err(Error::file("write", &path))?;
+        Ok(Self { file, was_held_before })
+    }
+
+    fn wait_for(data_dir: &Path, path: &Path, give_up: Instant) -> Result<File, Error> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -45,12 +63,11 @@ impl Lock {
             .mode(0o600)
             // What it leads to would be overwritten.
             .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(&path)
-            .map_err(Error::file("open", &path))?;
-        let give_up = Instant::now() + LINGER;
+            .open(path)
+            .map_err(Error::file("open", path))?;
         loop {
             match file.try_lock() {
-                Ok(()) => break,
+                Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     thread::sleep(Duration::from_millis(10));
                 }
@@ -61,23 +78,24 @@ impl Lock {
                     return Err(Error::InUse { directory: data_dir.to_owned(), pid });
                 }
                 Err(TryLockError::Error(source)) => {
-                    return Err(Error::file("lock", &path)(source));
+                    return Err(Error::file("lock", path)(source));
                 }
             }
         }
-        let before = read(&mut file).map_err(Error::file("read", &path))?;
-        let was_held_before = !before.is_empty() && !before.contains(WORDS);
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}\n{WORDS}", std::process::id()))
-            .map_err(Error::file("write", &path))?;
-        Ok(Self { file, was_held_before })
     }
 
     /// Whether a version that did not say where the record is has held it last.
     pub(crate) fn was_held_before(&self) -> bool {
         self.was_held_before
     }
+}
+
+/// Whether this file is still the one with that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let ours = file.metadata().map(identity);
+    let named = fs::symlink_metadata(path).map(identity);
+    ours.ok().zip(named.ok()).is_some_and(|(ours, named)| ours == named)
 }
 
 fn read(file: &mut File) -> io::Result<String> {
@@ -107,6 +125,20 @@ mod tests {
         let refused = Lock::take(directory.path()).unwrap_err();
         let own = Some(std::process::id());
         assert!(matches!(refused, Error::InUse { pid, .. } if pid == own), "{refused:?}");
+    }
+
+    #[test]
+    fn a_lock_that_was_taken_away_meanwhile_is_not_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Lock::take(directory.path()).unwrap();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::take(directory.path()));
+            thread::sleep(LINGER / 10);
+            fs::remove_file(path(directory.path())).unwrap();
+            drop(held);
+            let second = second.join().unwrap().unwrap();
+            assert!(is_at(&second.file, &path(directory.path())));
+        });
     }
 
     #[test]

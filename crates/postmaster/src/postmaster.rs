@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
+use crate::beginning::Beginning;
 use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::lock::Lock;
@@ -17,7 +18,7 @@ pub struct Postmaster {
     cluster_dir: PathBuf,
     socket_dir: PathBuf,
     runs_as: u32,
-    psql: String,
+    psql: Option<String>,
     stop: Stop,
     /// Taken by whoever stops it first.
     watcher: Option<JoinHandle<Result<(), Error>>>,
@@ -37,9 +38,11 @@ impl Postmaster {
     /// Fails if the data directory is another user's, or another service holds it, if this machine has no suitable PostgreSQL,
     /// if PostgreSQL cannot be created or started there, or if the start is called off.
     pub fn start(settings: &Settings, stop: &Stop) -> Result<Self, Error> {
+        let beginning = Beginning::look(&settings.data_dir);
         let data_dir = directory::prepare(&settings.data_dir)?;
         let lock = Lock::take(&data_dir)?;
-        let cluster = Cluster::open(&data_dir, &lock, settings, stop)?;
+        let cluster = Cluster::open(&data_dir, &lock, settings, stop)
+            .inspect_err(|_| beginning.take_back(&data_dir))?;
         let server = watch::start(&cluster, stop)?;
 
         let cluster_dir = cluster.directory.clone();
@@ -94,8 +97,14 @@ impl Postmaster {
     /// A command that opens this database in a terminal, as pasted.
     #[must_use]
     pub fn psql(&self) -> String {
-        let (psql, host) = (&self.psql, self.socket_dir.display());
+        let (psql, host) = (self.psql.as_deref().unwrap_or("psql"), self.socket_dir.display());
         format!("{psql} 'host={host} port={PORT} user={NAME} dbname={NAME}'")
+    }
+
+    /// Whether that command is on this machine: some packages of PostgreSQL do not hold it.
+    #[must_use]
+    pub fn has_psql(&self) -> bool {
+        self.psql.is_some()
     }
 
     /// Stops PostgreSQL, cleanly if it can be done in ten seconds, and waits for its end.

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::account::Account;
 use crate::children::undisturbed;
 use crate::{Error, install};
 
 /// The oldest major version that will do.
-const OLDEST: u32 = 14;
+pub(crate) const OLDEST: u32 = 14;
 
 /// Where installations live, besides `PATH`: a parent, the head of a name in it, and the way to the programs.
 const USUAL: [(&str, &str, &str); 7] = [
@@ -84,6 +85,19 @@ impl Programs {
         Some(Self { directory, major })
     }
 
+    /// Those in `directory`, which we have put there; as they are tried by the user who runs PostgreSQL, nobody else is at
+    /// their mercy. Fails with what they say if they do not run.
+    pub(crate) fn brought(directory: &Path, account: &Account) -> Result<Self, String> {
+        let mut command = account.command(&directory.join("postgres"));
+        let output = undisturbed(|| command.arg("--version").output());
+        let output = output.map_err(|error| error.to_string())?;
+        let (said, failed) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        let major =
+            first_number(&String::from_utf8_lossy(&said)).filter(|_| output.status.success());
+        let major = major.ok_or_else(|| failed.trim().to_owned())?;
+        Ok(Self { directory: directory.to_owned(), major })
+    }
+
     /// The path of one of the programs.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
@@ -94,20 +108,26 @@ impl Programs {
         self.major
     }
 
-    /// How a shell finds `psql`: by its name if `PATH` has it, else beside the other programs.
-    pub(crate) fn psql(&self, path: Option<&OsStr>) -> String {
-        let beside = self.path("psql");
+    /// How a shell finds `psql`: by its name if `PATH` has it, else beside the other programs; nothing if it is in neither.
+    pub(crate) fn psql(&self, path: Option<&OsStr>) -> Option<String> {
         let on_path = path.is_some_and(|path| {
             env::split_paths(path).any(|directory| is_program(&directory.join("psql")))
         });
-        match beside.to_str() {
-            Some(beside)
-                if !on_path && !beside.contains([' ', '\'']) && is_program(Path::new(beside)) =>
-            {
-                beside.to_owned()
-            }
-            _ => "psql".to_owned(),
+        if on_path {
+            return Some("psql".to_owned());
         }
+        let beside = self.path("psql");
+        is_program(&beside).then(|| beside.to_str().map(quoted)).flatten()
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%".contains(letter);
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -131,7 +151,8 @@ fn candidates(path: Option<&OsStr>) -> Vec<PathBuf> {
     candidates
 }
 
-fn is_program(path: &Path) -> bool {
+/// Whether there is a file that somebody may execute.
+pub(crate) fn is_program(path: &Path) -> bool {
     fs::metadata(path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
@@ -184,6 +205,18 @@ mod tests {
         let message = error.to_string();
         assert!(message.contains("created by PostgreSQL 15"), "{message}");
         assert!(message.contains("has 16 in /"), "{message}");
+    }
+
+    #[test]
+    fn psql_is_named_by_its_path_where_a_shell_would_not_find_it() {
+        let here = installation("16.0");
+        let programs = Programs::find(Some(here.path()), None, None).unwrap();
+        assert_eq!(programs.psql(Some(here.path().as_os_str())), None);
+        fs::copy(programs.path("initdb"), programs.path("psql")).unwrap();
+        assert_eq!(programs.psql(Some(here.path().as_os_str())).as_deref(), Some("psql"));
+        assert_eq!(programs.psql(None).unwrap(), programs.path("psql").to_str().unwrap());
+        assert_eq!(quoted("/my data/psql"), "'/my data/psql'");
+        assert_eq!(quoted("/it's/psql"), r"'/it'\''s/psql'");
     }
 
     #[test]

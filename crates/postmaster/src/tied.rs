@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -65,8 +65,28 @@ impl Tied {
         stdin: Stdio,
         ending: Ending,
     ) -> Result<Self, Error> {
-        let holder = Holder::spawn(account, ending).map_err(Error::run(SHELL))?;
-        let mut command = account.command(Path::new(SHELL));
+        let shell = |shell: &Path| account.command(shell);
+        Self::spawn_in(shell, program, arguments, stdin, ending)
+    }
+
+    /// Starts a program in the environment that `shell` gives a shell, without input; it is killed with what it has started.
+    pub(crate) fn spawn_by(
+        shell: impl Fn(&Path) -> Command,
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self, Error> {
+        Self::spawn_in(shell, program, arguments, Stdio::null(), Ending::Kill)
+    }
+
+    fn spawn_in(
+        shell: impl Fn(&Path) -> Command,
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        stdin: Stdio,
+        ending: Ending,
+    ) -> Result<Self, Error> {
+        let holder = Holder::spawn(shell(Path::new(SHELL)), ending).map_err(Error::run(SHELL))?;
+        let mut command = shell(Path::new(SHELL));
         let scope = if ending == Ending::Kill { "-" } else { "" };
         command.args(["-c", RUN, "sh", scope]).arg(program).args(arguments);
         command.stdin(stdin).stdout(holder.pipe().map_err(Error::run(SHELL))?);
@@ -140,12 +160,11 @@ impl Drop for Tied {
 struct Holder(Child);
 
 impl Holder {
-    fn spawn(account: &Account, ending: Ending) -> io::Result<Self> {
+    fn spawn(mut command: Command, ending: Ending) -> io::Result<Self> {
         let signals: &[&str] = match ending {
             Ending::Shutdown => &["INT", "QUIT"],
             Ending::Kill => &["KILL"],
         };
-        let mut command = account.command(Path::new(SHELL));
         command.args(["-c", HOLD, "sh"]).args(signals);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         children::spawn(&mut command).map(Self)

@@ -48,7 +48,7 @@ impl Home {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings { data_dir: self.data_dir(), programs: None }
+        Settings { data_dir: self.data_dir(), ..Settings::default() }
     }
 
     pub(crate) fn start(&self) -> Postmaster {
@@ -170,7 +170,7 @@ fn hold() {
         .with_max_level(tracing::Level::DEBUG)
         .with_writer(std::io::stderr)
         .init();
-    let settings = Settings { data_dir: data_dir.into(), programs: None };
+    let settings = Settings { data_dir: data_dir.into(), ..Settings::default() };
     let postmaster = Postmaster::start(&settings, &Stop::default()).unwrap();
     // Not `println!`, which the linter refuses and the test harness may capture.
     writeln!(std::io::stdout(), "ready: {}", postmaster.psql()).unwrap();
