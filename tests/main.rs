@@ -37,6 +37,7 @@ mod predict;
 mod predictions;
 mod private_postgres;
 mod process_list;
+mod programs;
 mod readiness;
 mod recording;
 mod replica;

@@ -1,6 +1,7 @@
 //! What the tests stand on: a PostgreSQL, a database for each test, the built program as a process, and its answers.
 
 mod answer;
+mod bare;
 mod database;
 mod faults;
 mod load;
@@ -13,6 +14,7 @@ mod service;
 mod wire;
 
 pub(crate) use answer::Answer;
+pub(crate) use bare::{Bare, package};
 pub(crate) use database::TestDatabase;
 pub(crate) use faults::{eventually, measured, turn};
 pub(crate) use load::{Ask, Load, Outcome, Told, unavailable};
