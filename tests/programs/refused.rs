@@ -41,6 +41,15 @@ async fn a_machine_without_a_client_is_told_which_would_do() {
     }
 }
 
+/// And what was there before stays: a directory that somebody has made for it, as for a container.
+#[tokio::test]
+async fn a_data_directory_that_was_there_stays_empty() {
+    let Some(bare) = Bare::of_root() else { return };
+    fs::create_dir(bare.data_dir()).unwrap();
+    check_refused(bare.command(), &["none of pip"]).await;
+    assert_eq!(fs::read_dir(bare.data_dir()).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn what_the_clients_said_is_said() {
     let Some(bare) = Bare::of_root() else { return };

@@ -9,6 +9,7 @@ use crate::{lock, stand_in};
 #[derive(Debug)]
 pub(crate) struct Beginning {
     missing: Vec<PathBuf>,
+    had_lock: bool,
     had_stand_ins: bool,
 }
 
@@ -18,7 +19,8 @@ impl Beginning {
         let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         let is_missing = |path: &&Path| fs::symlink_metadata(path).is_err();
         let missing = data_dir.ancestors().take_while(is_missing).map(Path::to_owned).collect();
-        Self { missing, had_stand_ins: Path::new(stand_in::ROOT).exists() }
+        let had_lock = lock::path(&data_dir).exists();
+        Self { missing, had_lock, had_stand_ins: Path::new(stand_in::ROOT).exists() }
     }
 
     /// Takes back what was made for the canonical `data_dir`, whose lock we have, if it came to nothing.
@@ -30,7 +32,7 @@ impl Beginning {
             // There may be others by now.
             let _ = fs::remove_dir(stand_in::ROOT);
         }
-        if self.missing.is_empty() || !holds_only(data_dir, &["lock"]) {
+        if self.had_lock || !holds_only(data_dir, &["lock"]) {
             return;
         }
         let _ = fs::remove_file(lock::path(data_dir));

@@ -33,7 +33,7 @@ impl Said {
             // A line without an end is read in pieces.
             while let Ok(1..) = (&mut output).take(4_096).read_until(b'\n', &mut line) {
                 let text = String::from_utf8_lossy(&line);
-                let text: String = text.trim().chars().take(LINE).collect();
+                let text: String = words(&text).chars().take(LINE).collect();
                 line.clear();
                 if text.is_empty() {
                     continue;
@@ -62,10 +62,23 @@ impl Said {
     }
 }
 
+/// A line with one space between its words, and without a full stop: a sentence of ours goes on behind it.
+fn words(line: &str) -> String {
+    let words: Vec<_> = line.split_whitespace().collect();
+    words.join(" ").trim_end_matches('.').to_owned()
+}
+
 fn telling<'a>(lines: impl DoubleEndedIterator<Item = &'a str> + Clone) -> String {
     const USELESS: [&str; 4] = ["A complete log", "npm notice", "[notice]", "_logs/"];
-    const CAUSES: [&str; 6] =
-        ["onnection", "timed out", "ertificate", "ENOTFOUND", "proxy", "DO NOT MATCH THE HASHES"];
+    const CAUSES: [&str; 7] = [
+        "onnection",
+        "timed out",
+        "ertificate",
+        "ENOTFOUND",
+        "proxy",
+        "Not Found - ",
+        "DO NOT MATCH THE HASHES",
+    ];
     let says = |line: &&str| !USELESS.iter().any(|useless| line.contains(useless));
     let last = lines.clone().rev().find(says);
     let named = lines.rev().find(|line| CAUSES.iter().any(|word| line.contains(word)));
@@ -86,6 +99,11 @@ fn cause(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_fits_into_a_sentence() {
+        assert_eq!(words("      Got        12 or so.\n"), "Got 12 or so");
+    }
 
     #[test]
     fn the_lines_that_tell_most_are_quoted() {
