@@ -128,7 +128,7 @@ audit:
     target/deny/bin/cargo-deny --locked check advisories
     npm audit --package-lock-only --prefix crates/api/swagger-ui
 
-# What is in deploy/, by the programs that read it; needs Python, systemd-analyze, haproxy and pgbouncer.
+# What is in deploy/, by the programs that read it; needs Python, systemd-analyze, haproxy, pgbouncer and promtool.
 [group('verify')]
 manifests:
     cargo build -p api
