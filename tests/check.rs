@@ -76,7 +76,7 @@ async fn each_broken_set_up_is_found_and_named() {
         (vec![format!("MODEL={text}")], "model", "cannot be used"),
         (vec![format!("API_KEYS_FILE={}", at("nothing"))], "keys", "nothing"),
         (vec![format!("API_KEYS_FILE={text}")], "keys", "the keys cannot be used"),
-        (vec![format!("TLS_CERT={text}")], "certificate", "without --tls-key"),
+        (vec![format!("TLS_CERT={text}")], "certificate", "give --tls-key or TLS_KEY too"),
         (
             vec![format!("TLS_CERT={text}"), format!("TLS_KEY={text}")],
             "certificate",

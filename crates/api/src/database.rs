@@ -66,26 +66,31 @@ pub(crate) async fn locate(
         return Ok(Some(located));
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
+    let variables = variables()?;
     let database = Database::at_socket(
         postmaster.socket_dir(),
         postmaster.port(),
         postmaster.user(),
         postmaster.database(),
         postmaster.runs_as(),
-        &variables()?,
+        &variables,
     )
     .context("the private PostgreSQL cannot be used")?;
-    located(settings, database, Some(postmaster)).map(Some)
+    let others = Others::of(settings, &variables)?;
+    located(settings, database, others, Some(postmaster)).map(Some)
 }
 
 /// The database that is configured, if one is.
 pub(crate) fn configured(settings: &Settings) -> anyhow::Result<Option<Located>> {
+    let variables = variables()?;
+    // What cannot be used is refused before a private database is begun.
+    let others = Others::of(settings, &variables)?;
     let named = match &settings.record.database_url {
-        Some(url) => Some(from_url("DATABASE_URL", url, &variables()?)?),
-        None => from_libpq_variables(&variables()?)?,
+        Some(url) => Some(from_url("DATABASE_URL", url, &variables)?),
+        None => from_libpq_variables(&variables)?,
     };
     match named {
-        Some(database) => located(settings, database, None).map(Some),
+        Some(database) => located(settings, database, others, None).map(Some),
         None if settings.record.require_database => bail!(
             "nothing says where the database is, and --require-database forbids a private one; set DATABASE_URL, \
              DATABASE_URL_FILE, or PGHOST and the like"
@@ -99,20 +104,34 @@ fn variables() -> anyhow::Result<Variables> {
     variables.context("a variable of libpq is set that cannot be used")
 }
 
-/// This database, and the others that are configured for it.
+/// The databases that are configured beside the one to write to.
+struct Others {
+    maintenance: Option<Database>,
+    replica: Option<Database>,
+}
+
+impl Others {
+    fn of(settings: &Settings, variables: &Variables) -> anyhow::Result<Self> {
+        let record = &settings.record;
+        let named = |variable: &str, url: &Option<String>| {
+            url.as_ref().map(|url| from_url(variable, url, variables)).transpose()
+        };
+        Ok(Self {
+            maintenance: named("MAINTENANCE_DATABASE_URL", &record.maintenance_database_url)?,
+            replica: named("READ_DATABASE_URL", &record.read_database_url)?,
+        })
+    }
+}
+
+/// This database, with the others.
 fn located(
     settings: &Settings,
     database: Database,
+    others: Others,
     private: Option<Postmaster>,
 ) -> anyhow::Result<Located> {
-    let (record, variables) = (&settings.record, variables()?);
-    let from_url = |variable: &str, url: &String| from_url(variable, url, &variables);
-    let maintenance = record.maintenance_database_url.as_ref();
-    let maintenance =
-        maintenance.map(|url| from_url("MAINTENANCE_DATABASE_URL", url)).transpose()?;
-    let replica = record.read_database_url.as_ref();
-    let replica = replica.map(|url| from_url("READ_DATABASE_URL", url)).transpose()?;
-    let (database, replica) = match record.database_pooler {
+    let Others { maintenance, replica } = others;
+    let (database, replica) = match settings.record.database_pooler {
         Pooler::None => (database, replica),
         Pooler::Transaction => (database.behind_pooler(), replica.map(Database::behind_pooler)),
     };

@@ -156,8 +156,12 @@ pub(crate) fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encr
     let (certificate, key) = match (&encryption.tls_cert, &encryption.tls_key) {
         (Some(certificate), Some(key)) => (certificate, key),
         (None, None) => return Ok(None),
-        (Some(_), None) => bail!("--tls-cert is given without --tls-key, its private key"),
-        (None, Some(_)) => bail!("--tls-key is given without --tls-cert, its certificate"),
+        (Some(_), None) => bail!(
+            "a certificate is given (TLS_CERT) without its private key: give --tls-key or TLS_KEY too"
+        ),
+        (None, Some(_)) => bail!(
+            "a private key is given (TLS_KEY) without its certificate: give --tls-cert or TLS_CERT too"
+        ),
     };
     let files = server::Files { certificate: certificate.clone(), key: key.clone() };
     Encryption::load(files).context("cannot answer by HTTPS").map(Some)
