@@ -19,8 +19,11 @@ pub(super) fn close_requests(document: &mut Value) {
     let Some(mut schemas) = document["components"]["schemas"].as_object().cloned() else { return };
     for name in asked.intersection(&answered) {
         let Some(mut twin) = schemas.get(name).cloned() else { continue };
-        // The example is one of a request.
-        twin.as_object_mut().map(|twin| twin.remove("example"));
+        if let Some(twin) = twin.as_object_mut() {
+            twin.insert("title".to_owned(), json!(twin_of(name)));
+            // It is one of a request.
+            twin.remove("example");
+        }
         schemas.insert(twin_of(name), twin);
     }
     for name in &asked {
