@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::swagger_ui::SwaggerUi;
 
 use crate::endpoints::{HealthApi, LedgerApi, MetricsApi, ModelApi, PredictApi, PredictionsApi};
-use crate::problem::Code;
 
 const TITLE: &str = "Onrecord";
 
@@ -25,7 +24,8 @@ answer goes out.
 Times are RFC 3339 in UTC. Answers may get new fields in later versions, so pass over what you do not know; a request must not \
 have fields that this document does not know. Bodies in both directions may be compressed by gzip.
 
-Failures are problem details (RFC 9457). Their `code` tells them apart, and keeps its meaning; there may be more some day:";
+Failures are problem details (RFC 9457). Their `code` tells them apart and keeps its meaning; each status lists its own, and there may be \
+more some day.";
 
 /// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would
 /// wrap every call to pass it on.
@@ -59,7 +59,7 @@ pub(crate) fn apis() -> Apis {
 /// The operations, as a service of poem-openapi.
 pub(crate) fn service() -> OpenApiService<Apis, ()> {
     OpenApiService::new(apis(), TITLE, env!("CARGO_PKG_VERSION"))
-        .description(format!("{DESCRIPTION}\n\n{}", Code::all()))
+        .description(DESCRIPTION)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         // Relative to the document, which may be served under a path of a proxy.
         .server(".")

@@ -53,7 +53,7 @@ pub(crate) struct ProblemDetails {
     status: u16,
     /// What is wrong with this request.
     detail: String,
-    /// The kind of failure, for programs; the list is at the head of this document.
+    /// The kind of failure, for programs; each status lists its own.
     code: String,
     /// Whether the request has left a record; told with 503. `no`: it can be sent again. `unknown`: it can be sent again with the same
     /// `Idempotency-Key`, and without one may be recorded twice.

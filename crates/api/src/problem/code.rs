@@ -74,15 +74,6 @@ impl Code {
         let lines = listed.map(|code| format!("`{}`: {}", code.name(), code.meaning()));
         lines.collect::<Vec<_>>().join("; ") + "."
     }
-
-    /// All failures, as a table in Markdown.
-    pub(crate) fn all() -> String {
-        let row = |code: &Self| {
-            format!("| {} | `{}` | {} |", code.status().as_u16(), code.name(), code.meaning())
-        };
-        let rows: Vec<_> = Self::ALL.iter().map(row).collect();
-        format!("| status | code | meaning |\n|---|---|---|\n{}", rows.join("\n"))
-    }
 }
 
 /// Whether a request has left a record.
