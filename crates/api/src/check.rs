@@ -31,7 +31,7 @@ pub async fn check(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was tried, and what was found.
+/// The things that were tried, each with the finding.
 #[derive(Default)]
 struct Report(Vec<(&'static str, anyhow::Result<String>)>);
 

@@ -43,7 +43,7 @@ struct Address {
     /// The parts between slashes.
     segments: Vec<Segment>,
     operations: Vec<Operation>,
-    /// What is expected of the parameters that are numbers, by their names.
+    /// The bounds of the parameters that are numbers, in words, by their names.
     numbers: HashMap<String, String>,
     /// The `Allow` header.
     allow: HeaderValue,
@@ -110,7 +110,7 @@ impl Contract {
         self.addresses.iter().any(|address| address.is(path)) || self.pages.contains(&path)
     }
 
-    /// What is expected of this parameter of an address, if it is a number.
+    /// The bounds of this parameter of an address in words, if it is a number.
     pub(crate) fn expected(&self, path: &str, parameter: &str) -> Option<&str> {
         let address = self.addresses.iter().find(|address| address.is(path))?;
         address.numbers.get(parameter).map(String::as_str)

@@ -3,7 +3,7 @@
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 
-/// What a page may send.
+/// The methods that a page may use.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 
 /// The headers that a page may set.
@@ -23,7 +23,7 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 pub(crate) struct Cors(Vec<HeaderValue>);
 
 impl Cors {
-    /// Those of the settings, each `scheme://host` with or without a port.
+    /// The origins of the settings, each `scheme://host` with or without a port.
     pub(crate) fn of(origins: &[String]) -> Self {
         Self(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
     }

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 use postmaster::{Postmaster, Stop};
 use storage::{Database, Error, Schema, Variables};
 use tokio::task::spawn_blocking;
@@ -62,11 +62,11 @@ pub(crate) async fn locate(
     settings: &Settings,
     shutdown: &mut Shutdown,
 ) -> anyhow::Result<Option<Located>> {
-    if let Some(located) = configured(settings)? {
-        return Ok(Some(located));
+    let Configured { named, others, variables } = Configured::of(settings)?;
+    if let Some(database) = named {
+        return located(settings, database, others, None).map(Some);
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
-    let variables = variables()?;
     let database = Database::at_socket(
         postmaster.socket_dir(),
         postmaster.port(),
@@ -76,26 +76,37 @@ pub(crate) async fn locate(
         &variables,
     )
     .context("the private PostgreSQL cannot be used")?;
-    let others = Others::of(settings, &variables)?;
     located(settings, database, others, Some(postmaster)).map(Some)
 }
 
 /// The database that is configured, if one is.
 pub(crate) fn configured(settings: &Settings) -> anyhow::Result<Option<Located>> {
-    let variables = variables()?;
-    // What cannot be used is refused before a private database is begun.
-    let others = Others::of(settings, &variables)?;
-    let named = match &settings.record.database_url {
-        Some(url) => Some(from_url("DATABASE_URL", url, &variables)?),
-        None => from_libpq_variables(&variables)?,
-    };
-    match named {
-        Some(database) => located(settings, database, others, None).map(Some),
-        None if settings.record.require_database => bail!(
+    let Configured { named, others, .. } = Configured::of(settings)?;
+    named.map(|database| located(settings, database, others, None)).transpose()
+}
+
+/// The databases of the settings, read before anything is begun.
+struct Configured {
+    /// The one to write to.
+    named: Option<Database>,
+    others: Others,
+    variables: Variables,
+}
+
+impl Configured {
+    fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let variables = variables()?;
+        let others = Others::of(settings, &variables)?;
+        let named = match &settings.record.database_url {
+            Some(url) => Some(from_url("DATABASE_URL", url, &variables)?),
+            None => from_libpq_variables(&variables)?,
+        };
+        ensure!(
+            named.is_some() || !settings.record.require_database,
             "nothing says where the database is, and --require-database forbids a private one; set DATABASE_URL, \
              DATABASE_URL_FILE, or PGHOST and the like"
-        ),
-        None => Ok(None),
+        );
+        Ok(Self { named, others, variables })
     }
 }
 
@@ -143,7 +154,7 @@ fn located(
     Ok(Located { database, maintenance, replica, private })
 }
 
-/// What was found out about this database; a failure with what to do about it, if that is known.
+/// The same result; a failure names the database, and the remedy if one is known.
 pub(crate) fn explained<T>(found: Result<T, Error>, database: &Database) -> anyhow::Result<T> {
     found.map_err(|error| {
         let advice = error.advice();

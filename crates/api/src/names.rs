@@ -17,7 +17,7 @@ use crate::settings::AccessSettings;
 pub(crate) struct Names {
     /// In lower case, without ports.
     allowed: Vec<String>,
-    /// Of pages, each as a browser writes it.
+    /// The origins of pages, each as a browser writes it.
     origins: Vec<String>,
 }
 

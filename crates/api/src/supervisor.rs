@@ -1,4 +1,4 @@
-//! What started the service and wants to hear how it is: systemd, by the protocol of `sd_notify`.
+//! The supervisor that started the service and wants to hear how it is: systemd, by the protocol of `sd_notify`.
 
 use std::env;
 use std::ffi::OsStr;

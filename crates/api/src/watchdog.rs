@@ -19,7 +19,7 @@ impl Heart {
     /// Answers for ever.
     pub(crate) async fn beat(mut self) {
         while let Some(asked) = self.0.recv().await {
-            // Whoever asked may not wait any more.
+            // The task that asked may not wait any more.
             let _ = asked.send(());
         }
         std::future::pending::<()>().await;

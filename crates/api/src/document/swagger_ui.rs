@@ -19,7 +19,7 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 /// The page's form.
 const STYLE: &str = include_str!("swagger_ui.css");
 
-/// What starts Swagger UI.
+/// The script that starts Swagger UI.
 const START: &str = include_str!("swagger_ui.js");
 
 /// Where the document stands in [`START`].

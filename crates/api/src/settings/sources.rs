@@ -13,7 +13,7 @@ use super::Settings;
 use super::file::ConfigFile;
 use super::printed::printed;
 
-/// What the names of our own variables begin with.
+/// The beginning of the names of our own variables.
 const PREFIX: &str = "ONRECORD_";
 
 /// Variables that others set: Kubernetes makes them for each service, and so for one that is called onrecord.
@@ -66,7 +66,7 @@ pub(crate) trait Environment {
     fn names(&self) -> Vec<String>;
 }
 
-/// Those of this process.
+/// The variables of this process.
 struct OfProcess;
 
 impl Environment for OfProcess {
@@ -204,7 +204,7 @@ fn is_by_flag(matches: &ArgMatches, id: &str) -> bool {
     innermost(matches).value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// What was said for the innermost command: flags of all commands are there too.
+/// The matches of the innermost command; the flags of all commands are in them too.
 fn innermost(mut matches: &ArgMatches) -> &ArgMatches {
     while let Some((_, inner)) = matches.subcommand() {
         matches = inner;
