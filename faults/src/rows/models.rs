@@ -38,10 +38,10 @@ fn write(run: &Run, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether a service takes this file; it must end with an error either way, for it is given no database.
+/// Whether a service takes this file; it must end with an error either way: it is given no database, and may not begin one.
 async fn takes(run: &Run, model: &Path) -> anyhow::Result<Result<(), String>> {
     let launch = run.launch().argument("--model").argument(model.display().to_string());
-    let launch = launch.set("DATABASE_URL", "").set("LISTEN", "127.0.0.1:0");
+    let launch = launch.set("REQUIRE_DATABASE", "true").set("LISTEN", "127.0.0.1:0");
     let (status, said) = launch.run(Duration::from_secs(20)).await?;
     ensure!(status.code() == Some(1), "it ended with {status}: {said}");
     ensure!(!said.contains("panicked"), "it panicked: {said}");
