@@ -111,4 +111,17 @@ async fn where_no_record_can_be_begun_it_is_said() {
     check_refused(others, &["of somebody else", "prediction, raw_data"]).await;
     let tables = "select count(*) from pg_class where relnamespace = 'public'::regnamespace";
     assert_eq!(count(&sql, tables).await, 2);
+    // An attempt of an earlier version has left an empty history; or another program keeps its own here.
+    let history = "create table refinery_schema_history
+                   (version int4 primary key, name text, applied_on text, checksum text)";
+    sql.batch_execute(history).await.unwrap();
+    let mut left = Service::command();
+    left.env("DATABASE_URL", database.url());
+    check_refused(left, &["already exists", "another database or another schema"]).await;
+    let foreign = "drop table raw_data, prediction;
+                   insert into refinery_schema_history values (1, 'theirs', '2026-01-01T00:00:00Z', '1')";
+    sql.batch_execute(foreign).await.unwrap();
+    let mut theirs = Service::command();
+    theirs.env("DATABASE_URL", database.url());
+    check_refused(theirs, &["history of another program", "another schema"]).await;
 }

@@ -14,8 +14,14 @@ use crate::support::{Service, TestDatabase, count, eventually, flower, measured,
 /// Runs a command to its end; gives how it ended and what it said.
 async fn run(command: Command) -> (ExitStatus, String) {
     let (mut process, mut log) = spawn(command);
-    let ended = tokio::task::spawn_blocking(move || process.wait().unwrap());
-    let status = tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
+    let pid = Pid::from_raw(process.id().cast_signed());
+    let mut ended = tokio::task::spawn_blocking(move || process.wait().unwrap());
+    let Ok(status) = tokio::time::timeout(Duration::from_secs(60), &mut ended).await else {
+        kill(pid, Signal::SIGTERM).unwrap();
+        let status = ended.await.unwrap();
+        panic!("it does not end by itself ({status}):\n{}", log.lines().join("\n"));
+    };
+    let status = status.unwrap();
     log.ended().await;
     (status, log.lines().join("\n"))
 }

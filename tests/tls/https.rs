@@ -1,5 +1,6 @@
 //! Over HTTPS the service is the same, and nothing weaker is spoken.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +13,18 @@ use tokio::net::TcpStream;
 
 use super::{Authority, connect, fetch, refused, start};
 use crate::support::{Service, TestDatabase, Wire, flower};
+
+/// Made with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521` for this test alone.
+const KEY_OF_P521: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAsIF9ym1Cuh/GmQFl
+FmV0CVe+z5456z+vaQMVOloe7e50ztnYhRrHg4gpsE0o+J2XrrwLUAIS64Lswp7A
+m0As8vWhgYkDgYYABABglWh4gXfFgYcyp7afjp+CVS7b79uIPl5aEV7zNaEXv413
+MUeqrhQBe6jXt/uMRELBqccNIsIbiilH0LpVqktpugGSCmg1r8nxQW31st8xEMVy
+OZDso9MSdtxeKB8PGBur0O/jbnF3abEDegf0SBfZr2f7KsjWTDLbxXR1PnUIOjSb
+bg==
+-----END PRIVATE KEY-----
+";
 
 #[tokio::test]
 async fn https_answers_as_http_does() {
@@ -137,7 +150,7 @@ async fn a_private_key_that_everybody_can_read_is_reported() {
 
     let (authority, database) = (Authority::new(), TestDatabase::create().await);
     let files = authority.issue("localhost");
-    let mode = |mode| std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(mode));
+    let mode = |mode| fs::set_permissions(&files.key, fs::Permissions::from_mode(mode));
     let reported = |log: Vec<String>| log.iter().any(|line| line.contains("the private key"));
     mode(0o640).unwrap();
     let mut service = start(&database, &files).await;
@@ -153,23 +166,45 @@ async fn what_cannot_be_used_is_refused_before_a_database_is_created() {
     let authority = Authority::new();
     let (one, two) = (authority.issue("localhost"), authority.issue("localhost"));
     let data = TempDir::new().unwrap();
+    let wide = data.path().join("wide.pem");
+    fs::write(&wide, [&[0xFF, 0xFE][..], b"-\0-\0"].concat()).unwrap();
+    let curve = data.path().join("p521.pem");
+    fs::write(&curve, KEY_OF_P521).unwrap();
+    let [wide, curve] = [&wide, &curve].map(|file| file.to_str().unwrap());
+    let empty = TempDir::new().unwrap();
     for (certificate, key, said) in [
         (one.certificate(), two.key(), "is not that of the certificate"),
         ("/nowhere.pem", one.key(), "/nowhere.pem: No such file"),
         (one.certificate(), "/nowhere.pem", "/nowhere.pem: No such file"),
         (one.key(), one.key(), "there is no certificate in"),
         (one.certificate(), one.certificate(), "there is no private key in"),
+        (wide, one.key(), "is a text in UTF-16; save it as UTF-8"),
+        (one.certificate(), curve, "ECDSA on P-256 and P-384, and of Ed25519"),
         (one.certificate(), "", "TLS_KEY"),
         ("", one.key(), "TLS_CERT"),
     ] {
-        let mut variables = vec![("DATA_DIR", data.path().to_str().unwrap())];
+        let mut variables = vec![("DATA_DIR", empty.path().to_str().unwrap())];
         let files = [("TLS_CERT", certificate), ("TLS_KEY", key)];
         variables.extend(files.into_iter().filter(|(_, file)| !file.is_empty()));
         let (status, log) = refused(&variables).await;
         assert!(!status.success(), "{log}");
         assert!(log.contains(said), "no «{said}» in the log:\n{log}");
     }
-    assert_eq!(data.path().read_dir().unwrap().count(), 0);
+    assert_eq!(empty.path().read_dir().unwrap().count(), 0);
+}
+
+/// As Notepad saves them: with a mark before the text, and lines that end in two characters.
+#[tokio::test]
+async fn files_from_windows_can_be_used() {
+    let (authority, database) = (Authority::new(), TestDatabase::create().await);
+    let files = authority.issue("localhost");
+    for file in [&files.certificate, &files.key] {
+        let text = fs::read_to_string(file).unwrap().replace('\n', "\r\n");
+        fs::write(file, format!("\u{feff}{text}")).unwrap();
+    }
+    let service = start(&database, &files).await;
+    let mut wire = Wire::over(connect(&service, &authority).await);
+    assert_eq!(wire.get("/health/live").await.status, 200);
 }
 
 #[tokio::test]

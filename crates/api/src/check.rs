@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, bail, ensure};
 use storage::{Schema, SchemaState, Store};
@@ -97,9 +97,7 @@ async fn database(settings: &Settings, report: &mut Report) {
     let located = match database::configured(settings) {
         Ok(Some(located)) => located,
         Ok(None) => {
-            let place = settings.data_dir.display();
-            let found = format!("a private PostgreSQL in {place}, which the start looks at");
-            return report.add("database", Ok(found));
+            return report.add("database", private(settings));
         }
         Err(error) => return report.add("database", Err(error)),
     };
@@ -110,6 +108,14 @@ async fn database(settings: &Settings, report: &mut Report) {
     if is_reached {
         report.add("record", record(settings, located).await);
     }
+}
+
+fn private(settings: &Settings) -> anyhow::Result<String> {
+    if let Some(port) = settings.pg_port {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        free.with_context(|| format!("the port {port} of --pg-port cannot be had"))?;
+    }
+    Ok(format!("a private PostgreSQL in {}, which the start looks at", settings.data_dir.display()))
 }
 
 async fn reach_database(located: &Located) -> anyhow::Result<()> {

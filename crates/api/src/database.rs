@@ -45,6 +45,20 @@ impl Located {
         self.private.as_ref().map(Self::url_of)
     }
 
+    /// What a tool needs that knows no Unix socket, if a private database has a port for it.
+    pub(crate) fn for_tools(&self) -> Option<String> {
+        let private = self.private.as_ref()?;
+        let loopback = private.loopback()?;
+        Some(format!(
+            "host {}, port {}, database {}, user {}, password in {}",
+            loopback.address(),
+            loopback.port(),
+            private.database(),
+            private.user(),
+            loopback.password_file().display()
+        ))
+    }
+
     /// Whether that command may not be here: not every package of PostgreSQL holds it.
     pub(crate) fn lacks_psql(&self) -> bool {
         self.private.as_ref().is_some_and(|private| !private.has_psql())
@@ -64,6 +78,11 @@ pub(crate) async fn locate(
 ) -> anyhow::Result<Option<Located>> {
     let Configured { named, others, variables } = Configured::of(settings)?;
     if let Some(database) = named {
+        if settings.pg_port.is_some() {
+            warn!(
+                "--pg-port does nothing, as it is for a private PostgreSQL, and a database is configured"
+            );
+        }
         return located(settings, database, others, None).map(Some);
     }
     let Some(postmaster) = start_private(settings, shutdown).await? else { return Ok(None) };
@@ -177,6 +196,7 @@ async fn start_private(
         programs: settings.pg_bin.clone(),
         archive: settings.pg_archive.clone(),
         may_download: !settings.no_download,
+        port: settings.pg_port,
     };
     spool_place::check(settings, &private.cluster_dir())?;
     let stop = Stop::default();

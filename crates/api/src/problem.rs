@@ -90,6 +90,7 @@ impl Problem {
     /// 422: so many places do not fit, these among them.
     pub(crate) fn invalid_among(all: usize, misfits: Vec<Misfit>) -> Self {
         let detail = match misfits.as_slice() {
+            [one] if one.pointer.is_empty() => format!("the body {}", one.message),
             [one] => format!("{}: {}", one.pointer, one.message),
             listed if listed.len() < all => {
                 format!("{all} values are invalid; `errors` lists the first {}", listed.len())

@@ -260,6 +260,9 @@ async fn serve_from(
     if let Some(url) = located.url() {
         info!("for SQLAlchemy, psycopg, ADBC and the like: {url}");
     }
+    if let Some(tools) = located.for_tools() {
+        info!("for pgAdmin, DBeaver and other tools without Unix sockets: {tools}");
+    }
     if located.lacks_psql() {
         info!(
             "psql, which that line needs, is neither in PATH nor among the programs of this PostgreSQL; install a client of \

@@ -39,7 +39,7 @@ pub struct Settings {
     pub config: Option<PathBuf>,
 
     /// The address to answer on: address:port, localhost:port, :port or port; port 0 takes a free one
-    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", value_parser = address, global = true, value_name = "ADDRESS", help_heading = NETWORK)]
+    #[arg(long, visible_alias = "port", env = "LISTEN", default_value = "127.0.0.1:8000", value_parser = address, global = true, value_name = "ADDRESS", help_heading = NETWORK)]
     pub listen: SocketAddr,
 
     /// Who may ask.
@@ -61,6 +61,13 @@ pub struct Settings {
     /// The directory of PostgreSQL's programs `initdb` and `postgres`, if they are in no usual place
     #[arg(long, env = "PG_BIN", global = true, value_name = "DIRECTORY", help_heading = DATABASE)]
     pub pg_bin: Option<PathBuf>,
+
+    /// A TCP port of the private PostgreSQL on 127.0.0.1, for tools that know no Unix socket, as pgAdmin and DBeaver
+    ///
+    /// The user is onrecord, the database too, and the password is in the file `password` in the data directory, which only the
+    /// user of the service can read. Without this, nothing listens.
+    #[arg(long, env = "PG_PORT", value_parser = clap::value_parser!(u16).range(1..), global = true, value_name = "PORT", help_heading = DATABASE)]
+    pub pg_port: Option<u16>,
 
     /// A package of PostgreSQL's programs that somebody brought, for a machine that has none
     ///
@@ -87,7 +94,7 @@ pub struct Settings {
     ///
     /// PostgreSQL needs the other half if it runs on this machine. Then more threads serve no faster, but wait for each
     /// other: answers become less even.
-    #[arg(long, env = "THREADS", default_value_t = default_threads(), value_parser = at_least_one, global = true, value_name = "NUMBER", help_heading = NETWORK)]
+    #[arg(long, env = "THREADS", default_value_t = default_threads(), value_parser = quantity::at_least_one::<NonZeroUsize>, global = true, value_name = "NUMBER", help_heading = NETWORK)]
     pub threads: NonZeroUsize,
 
     /// A directory on this machine for predictions while PostgreSQL is away; without it they are refused then
@@ -101,7 +108,7 @@ pub struct Settings {
     /// How much of the disk that may take, as 500MB or 16GiB or a number of bytes
     ///
     /// A tenth of the file system stays free in any case, or as many bytes again, whichever is less.
-    #[arg(long, env = "SPOOL_BYTES", default_value_t = spool::Limits::default().bytes, value_parser = quantity::bytes, global = true, value_name = "SIZE", help_heading = SPOOL)]
+    #[arg(long, env = "SPOOL_BYTES", default_value = "1GiB", value_parser = quantity::bytes, global = true, value_name = "SIZE", help_heading = SPOOL)]
     pub spool_bytes: u64,
 
     /// For how long to go on serving when asked to stop, while /health/ready says no; in seconds, or as 30s
@@ -241,10 +248,6 @@ fn name_variable(argument: clap::Arg) -> clap::Arg {
 fn default_threads() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
-}
-
-fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "must be a whole number, 1 at least".to_owned())
 }
 
 /// An address in any of the usual forms. `localhost` is the IPv4 one, as nothing is asked for it.

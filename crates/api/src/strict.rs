@@ -2,6 +2,7 @@
 
 mod blocks;
 mod coding;
+mod malformed;
 mod object;
 mod patience;
 mod report;
@@ -21,6 +22,7 @@ use serde::Deserializer;
 
 use blocks::Blocks;
 use coding::{Coding, decompress};
+use malformed::malformed;
 use patience::Patience;
 
 pub(crate) use object::{Fields, Object};
@@ -30,7 +32,7 @@ pub(crate) use shape::{Array, Bounded, Shape, read};
 pub(crate) use unwanted::Unwanted;
 
 use crate::json;
-use crate::problem::{Code, Problem, excerpt};
+use crate::problem::{Code, Problem};
 
 /// The largest body that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
@@ -166,22 +168,13 @@ fn declared_length(request: &Request) -> u64 {
 }
 
 pub(crate) fn parse<T: FromBody>(bytes: &[u8]) -> Result<T::Value, Problem> {
-    let malformed = |error: serde_json::Error| {
-        let detail = match bytes.trim_ascii_start() {
-            [] => "the body is empty".to_owned(),
-            [b'{', rest @ ..] if matches!(rest.trim_ascii_start(), [b'\'', ..]) => {
-                format!("{error}; JSON has names and texts in double quotes")
-            }
-            _ => excerpt(&error.to_string()),
-        };
-        Problem::new(Code::MalformedBody, detail)
-    };
+    let refused = |error| malformed(bytes, &error);
     let mut input = serde_json::Deserializer::from_slice(bytes);
     // The report counts the depth itself, to the documented bound.
     input.disable_recursion_limit();
     let mut report = Report::default();
-    let value = T::from_body(&mut input, &mut report).map_err(malformed)?;
-    input.end().map_err(malformed)?;
+    let value = T::from_body(&mut input, &mut report).map_err(refused)?;
+    input.end().map_err(refused)?;
     match value {
         Some(value) if report.is_empty() => Ok(value),
         _ => Err(report.into_problem()),

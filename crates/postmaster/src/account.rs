@@ -23,6 +23,7 @@ const INHERITED: [&str; 5] =
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     name: String,
+    has_name: bool,
     uid: Uid,
     gid: Gid,
     /// Whether it is somebody else: only root may run programs as another user.
@@ -34,11 +35,10 @@ impl Account {
     pub(crate) fn choose(cluster_owner: Option<u32>) -> Result<Self, Error> {
         let ours = geteuid();
         if !ours.is_root() {
-            let name = match User::from_uid(ours) {
-                Ok(Some(user)) => user.name,
-                _ => ours.to_string(),
-            };
-            return Ok(Self { name, uid: ours, gid: getegid(), switched: false });
+            let name = User::from_uid(ours).ok().flatten().map(|user| user.name);
+            let has_name = name.is_some();
+            let name = name.unwrap_or_else(|| ours.to_string());
+            return Ok(Self { name, has_name, uid: ours, gid: getegid(), switched: false });
         }
         let owner = cluster_owner.map(Uid::from_raw).filter(|uid| !uid.is_root());
         let user = match owner {
@@ -50,16 +50,23 @@ impl Account {
             None => STAND_INS.iter().find_map(|name| User::from_name(name).ok().flatten()),
         };
         let user = user.ok_or(Error::NoAccount)?;
-        Ok(Self { name: user.name, uid: user.uid, gid: user.gid, switched: true })
+        let User { name, uid, gid, .. } = user;
+        Ok(Self { name, has_name: true, uid, gid, switched: true })
     }
 
     fn nameless(uid: Uid) -> Self {
-        Self { name: uid.to_string(), uid, gid: Gid::from_raw(uid.as_raw()), switched: true }
+        let gid = Gid::from_raw(uid.as_raw());
+        Self { name: uid.to_string(), has_name: false, uid, gid, switched: true }
     }
 
     /// The name of the user, or the number of one who has none.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the system knows a name for the user, which `initdb` asks for.
+    pub(crate) fn has_name(&self) -> bool {
+        self.has_name
     }
 
     /// The number of the user.
@@ -95,13 +102,18 @@ impl Account {
     }
 
     /// Whether this user may enter `directory`, found out by trying.
-    pub(crate) fn reaches(&self, directory: &Path) -> bool {
+    ///
+    /// Fails if nothing can be run as this user: the root of a user namespace may not become every other user.
+    pub(crate) fn reaches(&self, directory: &Path) -> Result<bool, Error> {
         if !self.switched {
-            return true;
+            return Ok(true);
         }
         let mut command = self.command(Path::new("/bin/sh"));
         command.args(["-c", "cd -- \"$1\"", "sh"]).arg(directory);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        undisturbed(|| command.status()).is_ok_and(|status| status.success())
+        let status = undisturbed(|| command.status());
+        let status =
+            status.map_err(|source| Error::CannotSwitch { user: self.name.clone(), source })?;
+        Ok(status.success())
     }
 }

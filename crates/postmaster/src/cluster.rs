@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::fingerprint::fingerprint;
 use crate::lock::Lock;
+use crate::loopback::Loopback;
 use crate::place::{CLUSTER, Place};
 use crate::programs::Programs;
+use crate::socket::PORT;
 use crate::stand_in::StandIn;
 use crate::stop::Stop;
 use crate::{Error, Settings, creation, fetch, socket};
@@ -23,6 +25,8 @@ pub(crate) struct Cluster {
     pub(crate) account: Account,
     /// With which programs.
     pub(crate) programs: Programs,
+    /// The TCP port, if it has one.
+    pub(crate) loopback: Option<Loopback>,
     /// By which name its processes are known, on their command lines.
     pub(crate) mark: String,
     /// Where it lives, if that is not the data directory: nobody else takes that meanwhile.
@@ -51,7 +55,13 @@ impl Cluster {
         let fingerprint = fingerprint(&place.directory);
         let socket_dir = socket::prepare(&place.directory, &place.account)?;
         let mark = format!("onrecord-{fingerprint}");
+        let loopback = settings.port.map(|port| Loopback::at(port, data_dir, &place.directory));
         let Place { account, stand_in, .. } = place;
-        Ok(Self { directory, socket_dir, account, programs, mark, _stand_in: stand_in })
+        Ok(Self { directory, socket_dir, account, programs, loopback, mark, _stand_in: stand_in })
+    }
+
+    /// The TCP port, and the number in the name of the socket: PostgreSQL has one for both.
+    pub(crate) fn port(&self) -> u16 {
+        self.loopback.as_ref().map_or(PORT, Loopback::port)
     }
 }

@@ -1,14 +1,16 @@
 //! The settings PostgreSQL runs with.
 
 use crate::cluster::Cluster;
-use crate::socket::PORT;
+use crate::loopback::ADDRESS;
 
 /// The arguments after `postgres -D <directory>`: whatever stands in a file, these win.
 pub(crate) fn arguments(cluster: &Cluster) -> Vec<String> {
+    let loopback = cluster.loopback.as_ref();
+    let admission = loopback.map(|it| ("hba_file", it.admission().display().to_string()));
     let settings = [
         // Nobody else gets in.
-        ("listen_addresses", String::new()),
-        ("port", PORT.to_string()),
+        ("listen_addresses", loopback.map_or("", |_| ADDRESS).to_owned()),
+        ("port", cluster.port().to_string()),
         ("unix_socket_directories", cluster.socket_dir.display().to_string()),
         ("unix_socket_permissions", "0700".to_owned()),
         ("unix_socket_group", String::new()),
@@ -30,8 +32,9 @@ pub(crate) fn arguments(cluster: &Cluster) -> Vec<String> {
         // By this name its processes are known; it stays last, where `processes` looks for it.
         ("cluster_name", cluster.mark.clone()),
     ];
-    settings
+    admission
         .into_iter()
+        .chain(settings)
         .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")])
         .collect()
 }

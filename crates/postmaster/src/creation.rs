@@ -2,10 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,8 +14,8 @@ use tracing::info;
 use crate::Error;
 use crate::account::Account;
 use crate::programs::Programs;
+use crate::run::run;
 use crate::stop::Stop;
-use crate::tied::{Ending, Tied};
 
 /// The superuser and the database.
 pub(crate) const NAME: &str = "onrecord";
@@ -39,9 +38,6 @@ const INITDB: [&str; 7] = [
 /// How many files are synced at once: the disk answers them together.
 const SYNCS_AT_ONCE: usize = 16;
 
-/// How often it is looked whether a program has ended.
-const GLANCE: Duration = Duration::from_millis(5);
-
 /// How long an `initdb` that outlived its service may keep putting back what is being removed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,6 +49,9 @@ pub(crate) fn create(
     account: &Account,
     stop: &Stop,
 ) -> Result<(), Error> {
+    if !account.has_name() {
+        return Err(Error::NamelessUser { uid: account.uid() });
+    }
     let started = Instant::now();
     info!(
         "creating a PostgreSQL {} cluster in {}, as the user {}",
@@ -107,46 +106,6 @@ pub(crate) fn sweep(place: &Path, stop: &Stop) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Runs a program on `input` to its end, unless that is called off.
-fn run(
-    account: &Account,
-    program: &Path,
-    arguments: &[&OsStr],
-    input: &str,
-    stop: &Stop,
-) -> Result<(), Error> {
-    let mut child = Tied::spawn(account, program, arguments, Stdio::piped(), Ending::Kill)?;
-    if let Some(mut stdin) = child.take_stdin() {
-        // One that ended without reading says why in its status.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let stderr = child.take_stderr();
-    let said = thread::Builder::new().name("initdb-log".to_owned()).spawn(move || {
-        let mut said = Vec::new();
-        // What cannot be read was not said.
-        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut said));
-        String::from_utf8_lossy(&said).into_owned()
-    });
-    let said = said.map_err(Error::Thread)?;
-    let status = loop {
-        if let Some(status) = child.exited().map_err(Error::run(program))? {
-            break status;
-        }
-        if stop.within(GLANCE) {
-            // It is killed as it is dropped; what it wrote has a name that the next start knows.
-            return Err(Error::CalledOff);
-        }
-    };
-    let said = said.join().map_err(|_| Error::Panicked)?;
-    // `postgres --single` ends well even when a statement failed.
-    if status.success() && !said.contains("ERROR:") {
-        return Ok(());
-    }
-    let lines: Vec<&str> = said.lines().collect();
-    let output = lines[lines.len().saturating_sub(10)..].join("\n");
-    Err(Error::Failed { program: program.to_owned(), status, output })
 }
 
 /// Brings a directory and all that is in it to the disk.

@@ -1,6 +1,7 @@
 //! The data directory: whose it must be, and who may write in it.
 
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
         .recursive(true)
         .mode(mode)
         .create(directory)
-        .map_err(Error::file("create", directory))?;
+        .map_err(|source| not_created(directory, source))?;
     let directory = fs::canonicalize(directory).map_err(Error::file("look at", directory))?;
     let metadata = fs::metadata(&directory).map_err(Error::file("look at", &directory))?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
@@ -43,6 +44,32 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
         return Err(Error::OpenDirectory { directory });
     }
     Ok(directory)
+}
+
+/// The reason why a directory could not be made: most often that something else stands there or on the way.
+fn not_created(directory: &Path, source: io::Error) -> Error {
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let in_the_way = absolute.ancestors().find_map(|path| Some((path, obstacle(path)?)));
+    match in_the_way {
+        Some((path, what)) => {
+            Error::NoDirectory { directory: directory.to_owned(), path: path.to_owned(), what }
+        }
+        None => Error::NotCreated { directory: directory.to_owned(), source },
+    }
+}
+
+/// A description of what is at this path, if that is something else than a directory.
+fn obstacle(path: &Path) -> Option<String> {
+    let is_link = fs::symlink_metadata(path).ok()?.is_symlink();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some("is a file".to_owned()),
+        Err(_) if is_link => {
+            let target = fs::read_link(path).unwrap_or_default();
+            Some(format!("is a link to {}, which does not exist", target.display()))
+        }
+        Err(_) => None,
+    }
 }
 
 /// Whether this group is the user's own: where every user has one, its members may write in what the user makes.

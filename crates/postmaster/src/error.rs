@@ -1,17 +1,20 @@
 //! What can go wrong with the private PostgreSQL.
 
 mod making;
+mod stand_in;
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+
+pub use self::stand_in::StandInError;
 
 /// Why there is no private PostgreSQL.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another service, or another start in this process, holds the data directory.
     #[error(
-        "the data directory {} is in use by another service{}",
+        "the data directory {} is in use by another service{}; --data-dir takes another one",
         directory.display(),
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
     )]
@@ -24,16 +27,32 @@ pub enum Error {
 
     /// No usable `initdb` and `postgres` were found.
     #[error(
-        "no PostgreSQL (initdb and postgres, version {oldest} or newer) was found in {searched}; \
-         {hint}, or set DATABASE_URL to a running one"
+        "no PostgreSQL (initdb and postgres, version {oldest} or newer) was found in {searched}{}; \
+         {hint}, or set DATABASE_URL to a running one",
+        broken.iter().map(|one| format!(" ({one})")).collect::<String>()
     )]
     NotInstalled {
         /// The oldest major version that would do.
         oldest: u32,
         /// Where it was looked for.
         searched: String,
+        /// What was found and does not run, with the reasons.
+        broken: Vec<String>,
         /// What to do about it on this platform.
         hint: String,
+    },
+
+    /// The system gives this process too little to look for PostgreSQL.
+    #[error(
+        "the system gives this process too little to use {}; raise its limits (`ulimit -n` for open files), or end other programs",
+        path.display()
+    )]
+    Exhausted {
+        /// What was to be used.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
 
     /// The cluster belongs to a major version that this machine does not have.
@@ -137,6 +156,43 @@ pub enum Error {
     #[error("PostgreSQL refuses to run as root, and there is no user postgres or nobody")]
     NoAccount,
 
+    /// The user of this process has no name, which `initdb` needs.
+    #[error(
+        "PostgreSQL creates a cluster only for a user with a name, and user id {uid}, who runs the service, has none on this \
+         machine; add a line for that user to /etc/passwd (in a container, to that of the image), run the service as another \
+         user, or set DATABASE_URL to a running PostgreSQL"
+    )]
+    NamelessUser {
+        /// The user of this process.
+        uid: u32,
+    },
+
+    /// We are root, and may not run a program as somebody else.
+    #[error(
+        "PostgreSQL refuses to run as root, and this root may not run programs as the user {user}, maybe because it is the root \
+         of a user namespace or a container; run the service as an ordinary user, or set DATABASE_URL to a running PostgreSQL"
+    )]
+    CannotSwitch {
+        /// The user who would run PostgreSQL.
+        user: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The cluster belongs to root, as whom PostgreSQL does not run.
+    #[error(
+        "the cluster {0} belongs to root, as whom PostgreSQL refuses to run; if it is a copy, `cp -a` would have kept its owner: \
+         give it to the user {user} with `chown -R {user} {0} && chmod 700 {0}`",
+        directory.display()
+    )]
+    ClusterOfRoot {
+        /// The cluster.
+        directory: PathBuf,
+        /// As whom PostgreSQL would run.
+        user: String,
+    },
+
     /// The cluster belongs to another user, and we are not root.
     #[error(
         "the cluster {} belongs to user id {owner}, but the service runs as user id {ours}",
@@ -167,104 +223,9 @@ pub enum Error {
         user: String,
     },
 
-    /// A data directory has a cluster, and says that it is elsewhere.
-    #[error(
-        "the data directory {} holds a cluster, and its file cluster-elsewhere says that the record is in {}; keep one \
-         of them: move away postgres in the data directory, or remove that file",
-        data_dir.display(),
-        stand_in.display()
-    )]
-    TwoClusters {
-        /// The data directory.
-        data_dir: PathBuf,
-        /// Its stand-in.
-        stand_in: PathBuf,
-    },
-
-    /// The cluster is not where the data directory says.
-    #[error(
-        "the record of the data directory {0} must be in {1}, as {0}/cluster-elsewhere says, and there is no cluster; \
-         restore that, or remove the file to begin an empty record",
-        data_dir.display(),
-        stand_in.display()
-    )]
-    MissingCluster {
-        /// The data directory.
-        data_dir: PathBuf,
-        /// The stand-in that it names.
-        stand_in: PathBuf,
-    },
-
-    /// The record belongs to another data directory.
-    #[error(
-        "the data directory {0} is a copy of {1}, whose record is in {2} and not in either of them; go on with {1}, or move \
-         that away if this one shall have the record, or remove {0}/cluster-elsewhere to begin an empty one",
-        data_dir.display(),
-        original.display(),
-        stand_in.display()
-    )]
-    CopiedDirectory {
-        /// The copy.
-        data_dir: PathBuf,
-        /// The data directory that has the record.
-        original: PathBuf,
-        /// Where the record is.
-        stand_in: PathBuf,
-    },
-
-    /// A data directory was used, and its record may be elsewhere.
-    #[error(
-        "an earlier version has used the data directory {0}, where no record is; if it was moved here, its record is {1}: \
-         write the right path into the file {0}/cluster-elsewhere, or remove {0}/lock to begin an empty record",
-        data_dir.display(),
-        nameless.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
-    )]
-    PerhapsMoved {
-        /// The data directory.
-        data_dir: PathBuf,
-        /// The stand-ins that name no data directory.
-        nameless: Vec<PathBuf>,
-    },
-
-    /// A file that says where the record is, or whose it is, does not say it, or could be somebody else's.
-    #[error(
-        "{} cannot be trusted to say where the record is: it must belong to root or to the user of this process, nobody \
-         else may write it, and its last line is an absolute path, that of cluster-elsewhere directly below \
-         /var/lib/onrecord",
-        file.display()
-    )]
-    UntrustedPointer {
-        /// The file.
-        file: PathBuf,
-    },
-
-    /// Others could replace the cluster in a stand-in.
-    #[error(
-        "{} must be a directory of root that nobody else can write, as it holds, or is to hold, the record of a data \
-         directory which PostgreSQL's user may not enter; mend that (chown root, chmod go-w), or choose another data \
-         directory with --data-dir",
-        directory.display()
-    )]
-    UnsafeStandIn {
-        /// The directory.
-        directory: PathBuf,
-    },
-
-    /// There is no place for the cluster that its user may enter.
-    #[error(
-        "PostgreSQL runs as the user {user}, who may enter neither {} nor {}; let that user in (chmod o+x, on the way too), \
-         or choose another data directory with --data-dir",
-        data_dir.display(),
-        root.display()
-    )]
-    UnreachableStandIn {
-        /// The data directory.
-        data_dir: PathBuf,
-        /// Where its stand-in would be.
-        root: PathBuf,
-        /// As whom PostgreSQL runs.
-        user: String,
-    },
+    /// The record is not where it should be, or cannot be there.
+    #[error(transparent)]
+    StandIn(#[from] StandInError),
 
     /// The data directory belongs to somebody else.
     #[error(
@@ -281,6 +242,52 @@ pub enum Error {
         ours: u32,
     },
 
+    /// The user of this process may not write in the data directory.
+    #[error(
+        "user id {ours}, who runs the service, may not write in the data directory {}, which belongs to user id {owner}; run the \
+         service as that user, or choose another directory with --data-dir",
+        directory.display()
+    )]
+    NotWritable {
+        /// The data directory.
+        directory: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// What stands on the way to the data directory, or in its place, is no directory.
+    #[error(
+        "{} {what}, so the data directory {} cannot be there; take it away, or choose another directory with --data-dir",
+        path.display(),
+        directory.display()
+    )]
+    NoDirectory {
+        /// The data directory.
+        directory: PathBuf,
+        /// What stands there.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+
+    /// The data directory is not there, and could not be made.
+    #[error(
+        "the data directory {} cannot be made; start the service in a directory of yours, or choose another one with --data-dir",
+        directory.display()
+    )]
+    NotCreated {
+        /// The data directory.
+        directory: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
     /// Others can write in the data directory: everybody, or a group.
     #[error(
         "others can write in the data directory {0}; after a look at what is in it, take that away with \
@@ -290,6 +297,16 @@ pub enum Error {
     OpenDirectory {
         /// The data directory.
         directory: PathBuf,
+    },
+
+    /// PostgreSQL could not listen on the TCP port.
+    #[error("PostgreSQL cannot listen on 127.0.0.1:{port}; --pg-port takes another port")]
+    Port {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
 
     /// Another user answers at the socket.

@@ -23,10 +23,13 @@ mod stand_in;
 
 mod configuration;
 mod log;
+mod loopback;
 mod orphan;
 mod peer;
 mod pid_file;
 mod processes;
+mod random;
+mod run;
 mod server;
 mod stop;
 mod tied;
@@ -36,7 +39,8 @@ mod way;
 mod error;
 
 pub use children::reap_others;
-pub use error::Error;
+pub use error::{Error, StandInError};
+pub use loopback::Loopback;
 pub use postmaster::Postmaster;
 pub use settings::Settings;
 pub use stop::Stop;

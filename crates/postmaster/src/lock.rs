@@ -1,13 +1,14 @@
 //! One service per data directory.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 
 use crate::Error;
 
@@ -64,7 +65,7 @@ impl Lock {
             // What it leads to would be overwritten.
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
-            .map_err(Error::file("open", path))?;
+            .map_err(|source| not_opened(data_dir, path, source))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -87,6 +88,20 @@ impl Lock {
     /// Whether a version that did not say where the record is has held it last.
     pub(crate) fn was_held_before(&self) -> bool {
         self.was_held_before
+    }
+}
+
+/// The reason why the lock could not be opened: most often that another user has made it, or the directory.
+fn not_opened(data_dir: &Path, path: &Path, source: io::Error) -> Error {
+    let is_refused =
+        matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+    let owner = fs::metadata(path).or_else(|_| fs::metadata(data_dir)).map(|it| it.uid());
+    match owner {
+        Ok(owner) if is_refused => {
+            let (directory, ours) = (data_dir.to_owned(), geteuid().as_raw());
+            Error::NotWritable { directory, owner, ours, source }
+        }
+        _ => Error::file("open", path)(source),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::socket;
 /// Done once for each start of PostgreSQL: only that user and root can put another socket there, as nobody else may write
 /// in the directory.
 pub(crate) fn check(cluster: &Cluster) -> Result<(), Error> {
-    let path = socket::path(&cluster.socket_dir);
+    let path = socket::path(cluster);
     let stream = UnixStream::connect(&path).map_err(Error::file("connect to", &path))?;
     let user = user(&stream).map_err(Error::file("look at the peer of", &path))?;
     let expected = cluster.account.uid();

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use tracing::info;
 
-use crate::Error;
 use crate::account::Account;
 use crate::stand_in::{self, StandIn};
+use crate::{Error, StandInError};
 
 /// The name of the cluster in the directory that holds it.
 pub(crate) const CLUSTER: &str = "postgres";
@@ -43,15 +43,16 @@ impl Place {
         let named = stand_in::named(root, data_dir)?;
         match (here, named) {
             (Some(_), Some(stand_in)) => {
-                Err(Error::TwoClusters { data_dir: data_dir.to_owned(), stand_in })
+                Err(StandInError::TwoClusters { data_dir: data_dir.to_owned(), stand_in }.into())
             }
             (Some(found), None) => Self::with_cluster(data_dir, found),
             (None, Some(directory)) => match existing(&directory.join(CLUSTER))? {
                 Some(found) => Self::with_cluster(&directory, found)?.standing_in_for(data_dir),
-                None => Err(Error::MissingCluster {
+                None => Err(StandInError::MissingCluster {
                     data_dir: data_dir.to_owned(),
                     stand_in: directory,
-                }),
+                }
+                .into()),
             },
             (None, None) => {
                 if let Some(directory) = stand_in::found(root, data_dir)?
@@ -67,12 +68,17 @@ impl Place {
     /// The place of a cluster of this version and this owner.
     fn with_cluster(directory: &Path, (version, owner): (u32, u32)) -> Result<Self, Error> {
         let account = Account::choose(Some(owner))?;
-        if !account.is_switched() && account.uid() != owner {
+        if account.uid() != owner {
             let directory = directory.join(CLUSTER);
-            return Err(Error::ForeignCluster { directory, owner, ours: account.uid() });
+            // Root chooses the owner, unless that is root.
+            return Err(if account.is_switched() {
+                Error::ClusterOfRoot { directory, user: account.name().to_owned() }
+            } else {
+                Error::ForeignCluster { directory, owner, ours: account.uid() }
+            });
         }
         let directory = directory.to_owned();
-        if !account.reaches(&directory) {
+        if !account.reaches(&directory)? {
             let user = account.name().to_owned();
             return Err(Error::Unreachable { directory, user });
         }
@@ -85,11 +91,13 @@ impl Place {
         if was_used && geteuid().is_root() {
             let nameless = stand_in::nameless(root)?;
             if !nameless.is_empty() {
-                return Err(Error::PerhapsMoved { data_dir: data_dir.to_owned(), nameless });
+                return Err(
+                    StandInError::PerhapsMoved { data_dir: data_dir.to_owned(), nameless }.into()
+                );
             }
         }
         let account = Account::choose(None)?;
-        if account.reaches(data_dir) {
+        if account.reaches(data_dir)? {
             let directory = data_dir.to_owned();
             return Ok(Self { directory, account, version: None, stand_in: None });
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use crate::Error;
+use crate::{Error, StandInError};
 
 /// Nobody has a longer path.
 const LONGEST: u64 = 64 << 10;
@@ -35,7 +35,7 @@ pub(crate) fn read(file: &Path) -> Result<Option<PathBuf>, Error> {
     let path = path_in(&content).filter(|path| path.is_absolute());
     match path {
         Some(path) => Ok(Some(path.to_owned())),
-        None => Err(Error::UntrustedPointer { file: file.to_owned() }),
+        None => Err(StandInError::UntrustedPointer { file: file.to_owned() }.into()),
     }
 }
 
@@ -109,7 +109,8 @@ mod tests {
     fn what_others_could_have_written_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("pointer");
-        let refused = || matches!(read(&file), Err(Error::UntrustedPointer { .. }));
+        let refused =
+            || matches!(read(&file), Err(Error::StandIn(StandInError::UntrustedPointer { .. })));
         write(&file, "Words.", Path::new("/srv/data")).unwrap();
         for mode in [0o664, 0o646] {
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();

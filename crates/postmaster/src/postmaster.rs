@@ -9,7 +9,7 @@ use crate::beginning::Beginning;
 use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::lock::Lock;
-use crate::socket::PORT;
+use crate::loopback::Loopback;
 use crate::{Error, Settings, Stop, directory, watch};
 
 /// A private PostgreSQL, kept running until it is stopped or dropped.
@@ -19,6 +19,8 @@ pub struct Postmaster {
     socket_dir: PathBuf,
     runs_as: u32,
     psql: Option<String>,
+    port: u16,
+    loopback: Option<Loopback>,
     stop: Stop,
     /// Taken by whoever stops it first.
     watcher: Option<JoinHandle<Result<(), Error>>>,
@@ -49,13 +51,24 @@ impl Postmaster {
         let socket_dir = cluster.socket_dir.clone();
         let runs_as = cluster.account.uid();
         let psql = cluster.programs.psql(env::var_os("PATH").as_deref());
+        let (port, loopback) = (cluster.port(), cluster.loopback.clone());
         let theirs = stop.clone();
         let watcher = thread::Builder::new()
             .name("postmaster".to_owned())
             .spawn(move || watch::watch(&cluster, server, &theirs))
             .map_err(Error::Thread)?;
         let (stop, watcher) = (stop.clone(), Some(watcher));
-        Ok(Self { cluster_dir, socket_dir, runs_as, psql, stop, watcher, _lock: lock })
+        Ok(Self {
+            cluster_dir,
+            socket_dir,
+            runs_as,
+            psql,
+            port,
+            loopback,
+            stop,
+            watcher,
+            _lock: lock,
+        })
     }
 
     /// The directory of PostgreSQL's files, which it calls its data directory.
@@ -73,10 +86,16 @@ impl Postmaster {
     /// The port, which for a Unix socket is a part of its name.
     #[must_use]
     pub fn port(&self) -> u16 {
-        PORT
+        self.port
     }
 
-    /// The user to connect as; there is no password.
+    /// The TCP port for tools, if the settings ask for one.
+    #[must_use]
+    pub fn loopback(&self) -> Option<&Loopback> {
+        self.loopback.as_ref()
+    }
+
+    /// The user to connect as; at the socket there is no password.
     #[must_use]
     pub fn user(&self) -> &str {
         NAME
@@ -98,7 +117,8 @@ impl Postmaster {
     #[must_use]
     pub fn psql(&self) -> String {
         let (psql, host) = (self.psql.as_deref().unwrap_or("psql"), self.socket_dir.display());
-        format!("{psql} 'host={host} port={PORT} user={NAME} dbname={NAME}'")
+        let port = self.port;
+        format!("{psql} 'host={host} port={port} user={NAME} dbname={NAME}'")
     }
 
     /// Whether that command is on this machine: some packages of PostgreSQL do not hold it.

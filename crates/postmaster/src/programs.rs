@@ -3,9 +3,12 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use nix::errno::Errno;
 
 use crate::account::Account;
 use crate::children::undisturbed;
@@ -43,10 +46,12 @@ impl Programs {
     ) -> Result<Self, Error> {
         let candidates = match chosen {
             Some(directory) => vec![directory.to_owned()],
-            None => candidates(path),
+            None => candidates(path)?,
         };
         let mut found: Vec<Self> = Vec::new();
-        for programs in candidates.iter().filter_map(|directory| Self::inspect(directory)) {
+        let mut broken = Vec::new();
+        for directory in &candidates {
+            let Some(programs) = Self::inspect(directory, &mut broken)? else { continue };
             if cluster.map_or(programs.major >= OLDEST, |(_, major)| programs.major == major) {
                 return Ok(programs);
             }
@@ -67,22 +72,25 @@ impl Programs {
             || "PATH and the usual places".to_owned(),
             |directory| directory.display().to_string(),
         );
-        Err(Error::NotInstalled { oldest: OLDEST, searched, hint: install::hint() })
+        Err(Error::NotInstalled { oldest: OLDEST, searched, broken, hint: install::hint() })
     }
 
-    /// The installation in `directory`, if `initdb` and `postgres` are both there and work.
-    fn inspect(directory: &Path) -> Option<Self> {
-        // `PATH` often holds links to them only: what belongs to them lies beside the real ones.
-        let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
-        let directory = fs::canonicalize(directory).ok()?;
-        let directory = [postgres.parent()?, &directory]
-            .into_iter()
-            .find(|home| ["initdb", "postgres"].iter().all(|name| is_program(&home.join(name))))?
-            .to_owned();
-        let mut command = Command::new(directory.join("postgres"));
-        let output = undisturbed(|| command.arg("--version").output()).ok()?;
-        let major = first_number(&String::from_utf8_lossy(&output.stdout))?;
-        Some(Self { directory, major })
+    /// The installation in `directory`, if `initdb` and `postgres` are both there and work; if they are there and do not work,
+    /// the reason is added to `broken`.
+    fn inspect(directory: &Path, broken: &mut Vec<String>) -> Result<Option<Self>, Error> {
+        let Some(directory) = home_of_both(directory) else { return Ok(None) };
+        let postgres = directory.join("postgres");
+        let output = undisturbed(|| Command::new(&postgres).arg("--version").output());
+        let said = match output {
+            Err(error) if is_exhausted(&error) => return Err(Error::exhausted(postgres)(error)),
+            Err(error) => error.to_string(),
+            Ok(output) => match first_number(&String::from_utf8_lossy(&output.stdout)) {
+                Some(major) => return Ok(Some(Self { directory, major })),
+                None => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            },
+        };
+        broken.push(format!("{} does not run: {said}", postgres.display()));
+        Ok(None)
     }
 
     /// Those in `directory`, which we have put there; as they are tried by the user who runs PostgreSQL, nobody else is at
@@ -131,14 +139,35 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// The directory that holds both programs: this one, or the one to which it links. `PATH` often holds links to them only, and
+/// what belongs to them lies beside the real ones.
+fn home_of_both(directory: &Path) -> Option<PathBuf> {
+    let postgres = fs::canonicalize(directory.join("postgres")).ok()?;
+    let directory = fs::canonicalize(directory).ok()?;
+    [postgres.parent()?, &directory]
+        .into_iter()
+        .find(|home| ["initdb", "postgres"].iter().all(|name| is_program(&home.join(name))))
+        .map(Path::to_owned)
+}
+
+/// Whether this process lacks descriptors, memory or processes, so that what was tried says nothing of what is there.
+fn is_exhausted(error: &io::Error) -> bool {
+    let reason = error.raw_os_error().map(Errno::from_raw);
+    matches!(reason, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN))
+}
+
 /// Every directory that may hold an installation, the best first.
-fn candidates(path: Option<&OsStr>) -> Vec<PathBuf> {
+fn candidates(path: Option<&OsStr>) -> Result<Vec<PathBuf>, Error> {
     let mut candidates: Vec<PathBuf> =
         path.map(|path| env::split_paths(path).collect()).unwrap_or_default();
     // An empty entry of `PATH` means the current directory, which nobody means here.
     candidates.retain(|directory| directory.is_absolute());
     for (parent, head, tail) in USUAL {
-        let mut names: Vec<String> = fs::read_dir(parent)
+        let entries = match fs::read_dir(parent) {
+            Err(error) if is_exhausted(&error) => return Err(Error::exhausted(parent)(error)),
+            entries => entries,
+        };
+        let mut names: Vec<String> = entries
             .into_iter()
             .flatten()
             .flatten()
@@ -148,7 +177,7 @@ fn candidates(path: Option<&OsStr>) -> Vec<PathBuf> {
         names.sort_by_key(|name| std::cmp::Reverse(first_number(name)));
         candidates.extend(names.iter().map(|name| Path::new(parent).join(name).join(tail)));
     }
-    candidates
+    Ok(candidates)
 }
 
 /// Whether there is a file that somebody may execute.
@@ -217,6 +246,18 @@ mod tests {
         assert_eq!(programs.psql(None).unwrap(), programs.path("psql").to_str().unwrap());
         assert_eq!(quoted("/my data/psql"), "'/my data/psql'");
         assert_eq!(quoted("/it's/psql"), r"'/it'\''s/psql'");
+    }
+
+    #[test]
+    fn programs_that_do_not_run_are_named_with_what_they_say() {
+        let here = installation("16.0");
+        let postgres = here.path().join("postgres");
+        fs::write(&postgres, "#!/bin/sh\necho 'libpq.so.5 is missing' >&2; exit 127\n").unwrap();
+        let said = Programs::find(Some(here.path()), None, None).unwrap_err().to_string();
+        assert!(said.contains("libpq.so.5 is missing"), "{said}");
+        fs::write(&postgres, "#!/no/such/interpreter\n").unwrap();
+        let said = Programs::find(Some(here.path()), None, None).unwrap_err().to_string();
+        assert!(said.contains("No such file"), "{said}");
     }
 
     #[test]

@@ -44,6 +44,9 @@ impl Server {
         // Since it was prepared, it may have been removed, and somebody else have made it.
         socket::own(&cluster.socket_dir, &cluster.account)?;
         orphan::clear(cluster, stop)?;
+        if let Some(loopback) = &cluster.loopback {
+            loopback.prepare(cluster, stop)?;
+        }
         let started = Instant::now();
         let mut server = Self::spawn(cluster)?;
         let mut report = started + REPORT;

@@ -17,6 +17,8 @@ pub struct Settings {
     pub archive: Option<PathBuf>,
     /// Whether such a machine may fetch one with a package client.
     pub may_download: bool,
+    /// A TCP port on loopback for tools that know no Unix socket; `None` opens none.
+    pub port: Option<u16>,
 }
 
 impl Settings {

@@ -1,7 +1,7 @@
 //! The directory of the Unix socket.
 
-use std::fs::{self, DirBuilder, File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::fs::{self, DirBuilder, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::account::Account;
 use crate::cluster::Cluster;
+use crate::random::random_hex;
 
-/// The number in the socket's name, `.s.PGSQL.5432`; no TCP port is opened.
+/// The number in the socket's name, `.s.PGSQL.5432`, where no TCP port is opened.
 pub(crate) const PORT: u16 = 5432;
+
+/// The head of the names of sockets and of the files that lock them.
+const HEAD: &str = ".s.PGSQL.";
 
 /// Where its directory is if the data directory cannot have it.
 const ELSEWHERE: &str = "/tmp";
-
-/// Where the system gives random bytes.
-const RANDOM: &str = "/dev/urandom";
 
 /// Longest directory, in bytes: a socket's path may have 107, and `/.s.PGSQL.5432` takes 14 of them.
 const LONGEST: usize = 85;
@@ -44,7 +45,7 @@ pub(crate) fn prepare(place: &Path, account: &Account) -> Result<PathBuf, Error>
     {
         return Ok(known);
     }
-    let new = Path::new(ELSEWHERE).join(random_name().map_err(Error::file("read", RANDOM))?);
+    let new = Path::new(ELSEWHERE).join(format!("onrecord-{}", random_hex()?));
     own(&new, account)?;
     match fs::remove_file(&link) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -60,13 +61,6 @@ pub(crate) fn prepare(place: &Path, account: &Account) -> Result<PathBuf, Error>
 fn near(place: &Path) -> Option<PathBuf> {
     let near = place.join("socket");
     (near.as_os_str().len() <= LONGEST && is_plain(&near)).then_some(near)
-}
-
-/// A name that nobody can guess.
-fn random_name() -> io::Result<String> {
-    let mut random = [0; 8];
-    File::open(RANDOM)?.read_exact(&mut random)?;
-    Ok(format!("onrecord-{:016x}", u64::from_ne_bytes(random)))
 }
 
 fn is_plain(path: &Path) -> bool {
@@ -124,24 +118,27 @@ pub(crate) fn look(cluster: &Cluster) -> Found {
         Ok(directory) if !is_of(&directory, user) => return Found::Foreign,
         _ => {}
     }
-    match fs::symlink_metadata(path(&cluster.socket_dir)) {
+    match fs::symlink_metadata(path(cluster)) {
         Ok(socket) if socket.file_type().is_socket() && socket.uid() == user => Found::Ours,
         _ => Found::Nothing,
     }
 }
 
-/// The socket in its directory.
-pub(crate) fn path(directory: &Path) -> PathBuf {
-    directory.join(format!(".s.PGSQL.{PORT}"))
+/// The socket.
+pub(crate) fn path(cluster: &Cluster) -> PathBuf {
+    cluster.socket_dir.join(format!("{HEAD}{}", cluster.port()))
 }
 
 /// Removes what a PostgreSQL that was killed left in the directory.
 pub(crate) fn sweep(directory: &Path) -> Result<(), Error> {
-    for name in [format!(".s.PGSQL.{PORT}"), format!(".s.PGSQL.{PORT}.lock")] {
-        let path = directory.join(name);
-        match fs::remove_file(&path) {
+    for entry in fs::read_dir(directory).map_err(Error::file("list", directory))? {
+        let entry = entry.map_err(Error::file("list", directory))?;
+        if !entry.file_name().as_bytes().starts_with(HEAD.as_bytes()) {
+            continue;
+        }
+        match fs::remove_file(entry.path()) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::file("remove", path)(error));
+                return Err(Error::file("remove", entry.path())(error));
             }
             _ => {}
         }
@@ -171,10 +168,5 @@ mod tests {
         let longest = format!("/{}", "x".repeat(LONGEST - "//socket".len()));
         assert!(near(Path::new(&longest)).is_some());
         assert_eq!(near(Path::new(&format!("{longest}x"))), None);
-    }
-
-    #[test]
-    fn no_two_names_are_the_same() {
-        assert_ne!(random_name().unwrap(), random_name().unwrap());
     }
 }

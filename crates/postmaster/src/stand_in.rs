@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use tracing::info;
 
-use crate::Error;
 use crate::account::Account;
 use crate::beginning::holds_only;
 use crate::fingerprint::fingerprint;
 use crate::lock::{self, Lock};
 use crate::place::CLUSTER;
 use crate::pointer;
+use crate::{Error, StandInError};
 
 /// Where they are.
 pub(crate) const ROOT: &str = "/var/lib/onrecord";
@@ -81,10 +81,14 @@ pub(crate) fn named(root: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Err
     let file = data_dir.join(POINTER);
     let Some(named) = pointer::read(&file)? else { return Ok(None) };
     if named.parent() != Some(root) || named.file_name().is_none() {
-        return Err(Error::UntrustedPointer { file });
+        return Err(StandInError::UntrustedPointer { file }.into());
     }
     if fs::symlink_metadata(&named).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Err(Error::MissingCluster { data_dir: data_dir.to_owned(), stand_in: named });
+        return Err(StandInError::MissingCluster {
+            data_dir: data_dir.to_owned(),
+            stand_in: named,
+        }
+        .into());
     }
     check(root)?;
     check(&named)?;
@@ -129,12 +133,13 @@ pub(crate) fn make(root: &Path, data_dir: &Path, account: &Account) -> Result<Pa
     }
     make_open(root)?;
     // One that was there may be closed, and stays as it is.
-    if !account.reaches(root) {
-        return Err(Error::UnreachableStandIn {
+    if !account.reaches(root)? {
+        return Err(StandInError::UnreachableStandIn {
             data_dir: data_dir.to_owned(),
             root: root.to_owned(),
             user: account.name().to_owned(),
-        });
+        }
+        .into());
     }
     let name = fingerprint(data_dir);
     let mut directory = root.join(&name);
@@ -171,7 +176,11 @@ fn check(directory: &Path) -> Result<(), Error> {
     let is_safe = metadata.is_dir()
         && [0, geteuid().as_raw()].contains(&metadata.uid())
         && metadata.mode() & 0o022 == 0;
-    if is_safe { Ok(()) } else { Err(Error::UnsafeStandIn { directory: directory.to_owned() }) }
+    if is_safe {
+        Ok(())
+    } else {
+        Err(StandInError::UnsafeStandIn { directory: directory.to_owned() }.into())
+    }
 }
 
 /// Every directory in the root, in a fixed order; none if we may not look, as then none of them is ours.
@@ -199,11 +208,12 @@ fn check_claim(directory: &Path, data_dir: &Path) -> Result<Option<PathBuf>, Err
     if let Some(original) = &owner
         && has_still(original, directory, data_dir)?
     {
-        return Err(Error::CopiedDirectory {
+        return Err(StandInError::CopiedDirectory {
             data_dir: data_dir.to_owned(),
             original: original.clone(),
             stand_in: directory.to_owned(),
-        });
+        }
+        .into());
     }
     Ok(owner)
 }

@@ -173,14 +173,23 @@ impl Error {
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         let cause = self.cause()?;
+        if matches!(self, Self::Migration(_)) && cause.to_string().contains("applied migration") {
+            return Some(
+                "the schema has the history of another program, or of another version of this one; use another database or \
+                 another schema for this record",
+            );
+        }
         match cause.sql_state()? {
             "28P01" => Some("the password is wrong, or there is no such user"),
-            "28000" => Some(
-                "the server lets this user in from nowhere, or not from here; see its pg_hba.conf",
-            ),
+            "28000" => {
+                Some("the pg_hba.conf of the server has no line that lets this user in from here")
+            }
             "3D000" => {
                 Some("create that database, as by `createdb NAME`, or name another in the address")
             }
+            "42P07" => Some(
+                "somebody else has relations by the names of the record's here; use another database or another schema",
+            ),
             "42501" => Some(
                 "the user needs to own the database, as by `create database NAME owner USER`, \
                  or the roles that deploy/sql/roles.sql makes",

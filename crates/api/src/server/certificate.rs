@@ -97,8 +97,10 @@ impl Files {
                         "the private key in {key_name} is not that of the certificate in {name}"
                     )
                 }
-                other => anyhow!(other)
-                    .context(format!("{name} with {key_name} cannot be used; RSA needs 2048 bits")),
+                other => anyhow!(other).context(format!(
+                    "{name} with {key_name} cannot be used; keys of RSA with 2048 bits or more, of ECDSA on P-256 and P-384, \
+                     and of Ed25519 can be"
+                )),
             })?;
         // The stronger one of what both know is taken, whatever the client likes better.
         config.ignore_client_order = true;
@@ -107,6 +109,11 @@ impl Files {
     }
 }
 
+/// The bytes of a PEM file, without the mark that editors of Windows put before a text.
 fn content(file: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("{what} cannot be read from {}", file.display()))
+    let name = file.display();
+    let bytes = fs::read(file).with_context(|| format!("{what} cannot be read from {name}"))?;
+    let is_utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    ensure!(!is_utf16, "{name} is a text in UTF-16; save it as UTF-8 or ASCII");
+    Ok(bytes.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(bytes))
 }

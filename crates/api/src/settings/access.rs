@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Subcommand};
 
-use super::{ACCESS, KEYS};
+use super::{ACCESS, KEYS, quantity};
 
 /// Who may ask.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +25,7 @@ pub struct AccessSettings {
     ///
     /// As many may come at once. A batch is one request, but its rows count too: a hundred for each request, and 10,000 at
     /// once in any case. Each service counts for itself: of three replicas a key may use each as often.
-    #[arg(long, env = "KEY_RATE", global = true, help_heading = ACCESS, value_name = "REQUESTS")]
+    #[arg(long, env = "KEY_RATE", value_parser = quantity::at_least_one::<NonZeroU32>, global = true, help_heading = ACCESS, value_name = "REQUESTS")]
     pub key_rate: Option<NonZeroU32>,
 
     /// Without keys: a name under which the service may be reached besides those of this machine; may be given several times
@@ -67,7 +67,7 @@ pub enum KeyCommand {
         expires: Option<DateTime<Utc>>,
 
         /// How many requests per second it may make, instead of --key-rate
-        #[arg(long, value_name = "REQUESTS")]
+        #[arg(long, value_parser = quantity::at_least_one::<NonZeroU32>, value_name = "REQUESTS")]
         rate: Option<NonZeroU32>,
     },
     /// List the keys, without their hashes

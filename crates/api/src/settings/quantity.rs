@@ -1,5 +1,6 @@
 //! Sizes and times as people write them.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -31,6 +32,11 @@ pub(super) fn up_to_an_hour(text: &str) -> Result<Duration, String> {
     const HOUR: Duration = Duration::from_secs(3_600);
     let time = time(text)?;
     if time <= HOUR { Ok(time) } else { Err("must be an hour at most".to_owned()) }
+}
+
+/// A whole number above zero.
+pub(super) fn at_least_one<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "must be a whole number, 1 at least".to_owned())
 }
 
 /// A number of days from 1 to 36,500, with or without `d`.

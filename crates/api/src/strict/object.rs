@@ -62,7 +62,9 @@ impl<'de, F: Fields<'de>> Shape<'de> for Object<F> {
                     field
                 }
                 Err(unknown) => {
-                    report.add_at(Flaw::Unknown, Some(&unknown), "is not a known field");
+                    let message =
+                        format!("is not a known field; known are {}", F::NAMES.join(", "));
+                    report.add_at(Flaw::Unknown, Some(&unknown), message);
                     entries.next_value_seed(Reading { shape: Skip, report })?;
                     F::NAMES.len()
                 }

@@ -15,6 +15,12 @@ impl Error {
         move |source| Self::File { action, path, source }
     }
 
+    /// A failure to use `path`, as this process lacks descriptors, memory or the like.
+    pub(crate) fn exhausted(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Exhausted { path, source }
+    }
+
     /// A failure to unpack the file `name` of a package.
     pub(crate) fn unpack(name: &str) -> impl FnOnce(io::Error) -> Self + use<> {
         let name = name.to_owned();

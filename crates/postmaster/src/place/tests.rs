@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::fingerprint::fingerprint;
 use crate::stand_in::POINTER;
-use crate::{lock, pointer};
+use crate::{StandInError, lock, pointer};
 
 /// A root for stand-ins, and data directories that PostgreSQL's user may enter unless they are closed.
 struct Machine(TempDir);
@@ -68,6 +68,7 @@ fn open(directory: &Path) {
 fn cluster(directory: &Path) {
     fs::create_dir(directory.join(CLUSTER)).unwrap();
     fs::write(directory.join(CLUSTER).join("PG_VERSION"), "15\n").unwrap();
+    Account::choose(None).unwrap().own(&directory.join(CLUSTER)).unwrap();
 }
 
 fn named_by(data_dir: &Path) -> Option<PathBuf> {
@@ -114,7 +115,7 @@ fn a_copy_is_refused_as_long_as_the_original_is_there() {
     let (data_dir, stand_in) = machine.used("a");
     copy(&data_dir, &machine.path("b"));
     let error = machine.find("b").unwrap_err();
-    assert!(matches!(error, Error::CopiedDirectory { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::CopiedDirectory { .. })), "{error}");
     for named in [&machine.path("b"), &data_dir, &stand_in] {
         assert!(error.to_string().contains(named.to_str().unwrap()), "{error}");
     }
@@ -144,7 +145,7 @@ fn one_that_was_deleted_and_made_again_has_its_record_and_a_moved_one_is_told_of
     machine.make("a");
     machine.starts("a", &stand_in);
     let error = machine.find("b").unwrap_err();
-    assert!(matches!(error, Error::CopiedDirectory { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::CopiedDirectory { .. })), "{error}");
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn a_record_that_is_missing_is_not_begun_anew() {
     for lost in [stand_in.join(CLUSTER), stand_in.clone()] {
         fs::remove_dir_all(lost).unwrap();
         let error = machine.find("a").unwrap_err();
-        assert!(matches!(error, Error::MissingCluster { .. }), "{error}");
+        assert!(matches!(error, Error::StandIn(StandInError::MissingCluster { .. })), "{error}");
         for named in [&data_dir, &stand_in] {
             assert!(error.to_string().contains(named.to_str().unwrap()), "{error}");
         }
@@ -169,7 +170,7 @@ fn two_records_of_one_are_refused() {
     let (data_dir, _) = machine.used("a");
     cluster(&data_dir);
     let error = machine.find("a").unwrap_err();
-    assert!(matches!(error, Error::TwoClusters { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::TwoClusters { .. })), "{error}");
 }
 
 #[test]
@@ -192,18 +193,21 @@ fn only_a_stand_in_that_others_cannot_have_made_is_trusted() {
         let file = data_dir.join(POINTER);
         pointer::write(&file, "Words.", &machine.path(elsewhere)).unwrap();
         let error = machine.find("a").unwrap_err();
-        assert!(matches!(error, Error::UntrustedPointer { .. }), "{elsewhere}: {error}");
+        assert!(
+            matches!(error, Error::StandIn(StandInError::UntrustedPointer { .. })),
+            "{elsewhere}: {error}"
+        );
         fs::remove_file(file).unwrap();
     }
     for directory in [&stand_in, &machine.path("root")] {
         fs::set_permissions(directory, Permissions::from_mode(0o777)).unwrap();
         let error = machine.find("a").unwrap_err();
-        assert!(matches!(error, Error::UnsafeStandIn { .. }), "{error}");
+        assert!(matches!(error, Error::StandIn(StandInError::UnsafeStandIn { .. })), "{error}");
         open(directory);
         if geteuid().is_root() {
             chown(directory, Some(12_345), None).unwrap();
             let error = machine.find("a").unwrap_err();
-            assert!(matches!(error, Error::UnsafeStandIn { .. }), "{error}");
+            assert!(matches!(error, Error::StandIn(StandInError::UnsafeStandIn { .. })), "{error}");
             chown(directory, Some(0), None).unwrap();
         }
     }
@@ -217,7 +221,7 @@ fn a_record_whose_owner_cannot_be_read_is_not_passed_over() {
     fs::remove_file(data_dir.join(POINTER)).unwrap();
     fs::write(stand_in.join("data-directory"), "").unwrap();
     let error = machine.find("a").unwrap_err();
-    assert!(matches!(error, Error::UntrustedPointer { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::UntrustedPointer { .. })), "{error}");
 }
 
 #[test]
@@ -230,7 +234,7 @@ fn root_is_asked_for_the_record_of_one_that_an_earlier_version_has_used() {
     fs::rename(&data_dir, machine.path("b")).unwrap();
     let find = || Place::find_below(&machine.path("root"), &machine.path("b"), true);
     let error = find().unwrap_err();
-    assert!(matches!(error, Error::PerhapsMoved { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::PerhapsMoved { .. })), "{error}");
     assert!(error.to_string().contains(stand_in.to_str().unwrap()), "{error}");
     // As it says.
     let file = machine.path("b").join(POINTER);
@@ -249,7 +253,7 @@ fn root_makes_a_stand_in_where_postgres_may_not_enter_and_opens_nothing_that_is_
     fs::set_permissions(&data_dir, Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(&root, Permissions::from_mode(0o700)).unwrap();
     let error = machine.find("a").unwrap_err();
-    assert!(matches!(error, Error::UnreachableStandIn { .. }), "{error}");
+    assert!(matches!(error, Error::StandIn(StandInError::UnreachableStandIn { .. })), "{error}");
     assert_eq!(fs::metadata(&root).unwrap().mode() & 0o777, 0o700);
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
 

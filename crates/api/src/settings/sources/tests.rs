@@ -53,6 +53,28 @@ fn a_flag_counts_more_than_a_variable_and_that_more_than_the_file() {
 }
 
 #[test]
+fn numbers_and_addresses_are_refused_in_words() {
+    for (flag, value, said) in [
+        ("--threads", "0", "must be a whole number, 1 at least"),
+        ("--key-rate", "0", "must be a whole number, 1 at least"),
+        ("--pg-port", "0", "0 is not in 1..=65535"),
+        ("--listen", "here", "must be like 127.0.0.1:8000"),
+        ("--spool-bytes", "much", "must be like 1000000, 500MB or 16GiB"),
+    ] {
+        let error = given(&[flag, value], &[]).err().unwrap();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(given(&["--port", "8001"], &[]).unwrap().settings.listen.port(), 8_001);
+}
+
+#[test]
+fn the_spool_takes_by_default_what_its_crate_says() {
+    let found = given(&[], &[]).unwrap();
+    assert_eq!(found.settings.spool_bytes, spool::Limits::default().bytes);
+    assert_eq!(entry(&found, "spool-bytes").0, "1GiB");
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     let names = declared().into_iter().flat_map(|setting| setting.names());
     let empty = names.map(|name| (&*name.leak(), "")).collect::<Vec<_>>();
