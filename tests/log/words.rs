@@ -18,6 +18,26 @@ async fn a_failure_of_the_database_is_logged_with_its_sqlstate_in_both_formats()
     }
 }
 
+#[tokio::test]
+async fn a_request_at_fault_is_logged_with_the_reason_and_nothing_that_it_sent() {
+    let body =
+        r#"{"sepal_width": "3.14159", "sepal_length": 271828, "petal_width": 0.2, "my secret": 0}"#;
+    let reason = "invalid_input: /sepal_width wrong_type, /sepal_length out_of_range, /petal_length required, \
+                  a field or parameter unknown";
+    for format in ["json", "pretty"] {
+        let database = TestDatabase::create().await;
+        let mut service = Service::start_with(&database, [("LOG_FORMAT", format)]).await;
+        let request = service.client.post(service.url("/predict"));
+        let request = request.header("content-type", "application/json").body(body);
+        assert_eq!(request.send().await.unwrap().status(), 422);
+        service.log().wait_for(reason).await;
+        let log = service.log().lines().join("\n");
+        for sent in ["3.14159", "271828", "secret"] {
+            assert!(!log.contains(sent), "{log}");
+        }
+    }
+}
+
 /// Part of a password that no error may hold.
 const SECRET: &str = "tOpsEcrEt";
 

@@ -170,6 +170,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             return;
         }
         let cause = problem.and_then(Problem::cause);
+        let reason = problem.map(Problem::reason).unwrap_or_default();
         let path: String = uri.path().chars().take(200).collect();
         let request_id = request_id.to_str().unwrap_or_default();
         let code = status.as_u16();
@@ -177,7 +178,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let elapsed_ms = (elapsed_ms * 1_000.0).round() / 1_000.0;
         match cause {
             Some(cause) => {
-                warn!(%method, path, status = code, elapsed_ms, request_id, cause, "request failed");
+                warn!(%method, path, status = code, reason, elapsed_ms, request_id, cause, "request failed");
             }
             None if is_well && telemetry::is_watched() => {
                 info!("{method} {path} {code} in {elapsed_ms} ms");
@@ -185,7 +186,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             None if is_well => {
                 debug!(%method, path, status = code, elapsed_ms, request_id, "request");
             }
-            None => info!(%method, path, status = code, elapsed_ms, request_id, "request"),
+            None => info!(%method, path, status = code, reason, elapsed_ms, request_id, "request"),
         }
     }
 

@@ -166,6 +166,17 @@ impl Problem {
         serde_json::to_value(&self.details).unwrap_or_default()
     }
 
+    /// The code, with the first places that are invalid, for the log: names of fields and parameters of ours, and nothing that the
+    /// client has sent.
+    pub(crate) fn reason(&self) -> String {
+        const MOST: usize = 5;
+        let misfits = self.details.errors.as_deref().unwrap_or_default();
+        let places = misfits.iter().take(MOST).map(Misfit::place).collect::<Vec<_>>().join(", ");
+        let more = if misfits.len() > MOST { ", …" } else { "" };
+        let separator = if places.is_empty() { "" } else { ": " };
+        format!("{}{separator}{places}{more}", self.code.name())
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }

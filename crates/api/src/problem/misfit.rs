@@ -42,6 +42,13 @@ impl Misfit {
         let code = flaw.name().to_owned();
         Self { pointer: pointer.into(), message: message.into(), code }
     }
+
+    /// The place and the flaw, without the name of a field that only the client knows.
+    pub(super) fn place(&self) -> String {
+        let is_ours = self.code != Flaw::Unknown.name();
+        let pointer = if is_ours { self.pointer.as_str() } else { "a field or parameter" };
+        format!("{pointer} {}", self.code)
+    }
 }
 
 impl Flaw {
