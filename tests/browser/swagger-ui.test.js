@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { withPage } from "./browser.js";
+import { execute, tryPredict } from "./operation.js";
 import { withKeyedService, withService } from "./service.js";
 
 test("trying POST /predict as the page opens puts a prediction on the record", async () => {
@@ -131,24 +132,6 @@ async function onDocs(address, use) {
     assert.equal(await page.title(), "Onrecord");
     await use({ address, page, complaints });
   });
-}
-
-/** Opens `POST /predict` for trying out; gives its part of the page. */
-async function tryPredict(page) {
-  const predict = page.locator("#operations-Predict-predict");
-  await predict.locator(".opblock-summary-control").click();
-  await predict.getByRole("button", { name: "Try it out" }).click();
-  return predict;
-}
-
-/** Presses "Execute"; gives the answer as the page shows it, which is one with this status if that is said. */
-async function execute(operation, status = "") {
-  await operation.getByRole("button", { name: "Execute" }).click();
-  const expected = operation.page().locator(".response-col_status", { hasText: `${status}` });
-  const answer = operation.locator(".live-responses-table .response").filter({ has: expected });
-  const shown = await answer.locator(".response-col_status").innerText();
-  const body = await answer.locator(".response-col_description .highlight-code code").first().innerText();
-  return { status: Number.parseInt(shown, 10), body: JSON.parse(body) };
 }
 
 /** Takes a picture of the page from its top to the end of the answer; SCREENSHOT says where to. */
