@@ -51,10 +51,11 @@ document:
     npm ci --prefix tests/document
     npm test --prefix tests/document
 
-# The service through a client generated from its document; needs Python.
+# The service through clients generated from its document, before and after answers get new fields; needs Python and Node.js.
 [group('verify')]
 client:
     cargo build -p api
+    npm ci --ignore-scripts --no-audit --no-fund --prefix tests/client/typescript
     python3 -m venv target/client
     target/client/bin/pip install --quiet --requirement tests/client/requirements.txt
     target/client/bin/python tests/client/run.py

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import python_client  # noqa: E402
+import typescript_client  # noqa: E402
 from added import later_document  # noqa: E402
 from later_service import later_service  # noqa: E402
 from service import keyed_service  # noqa: E402
@@ -27,13 +28,15 @@ def generate() -> None:
     after.write_text(json.dumps(later_document(json.loads(before.read_text())), indent=2))
     for when, document in {"before": before, "after": after}.items():
         python_client.generate(document, GENERATED / "python", when)
+        typescript_client.generate(document, GENERATED / "typescript" / when, when)
 
 
 def use(when: str, address: str, secret: str, is_later: bool) -> None:
     """Uses the clients of before or after against the service of now or later."""
     CHECKS[when](python_client.use(when, address, secret), is_later)
+    typescript_client.use(GENERATED / "typescript" / when, when, address, secret, is_later)
     service = "sends new fields" if is_later else "is as it is"
-    print(f"the Python client generated {when} new fields works with a service that {service}")
+    print(f"the clients generated {when} new fields work with a service that {service}")
 
 
 if __name__ == "__main__":
