@@ -1,4 +1,7 @@
-//! The shapes of answers: they stay open, so that a field can be added some day; those of requests are closed.
+//! The shapes of answers are open, so that a field can be added some day; those of requests are closed.
+//!
+//! Both are said outright: openapi-generator takes a shape that does not say it for a closed one, and its clients for Java and Go
+//! then refuse an answer with a new field.
 
 use std::collections::BTreeSet;
 
@@ -33,6 +36,9 @@ pub(super) fn close_requests(document: &mut Value) {
     }
     for (_, schema) in schemas.iter_mut().filter(|(name, _)| !asked.contains(*name)) {
         refer_to_twins(schema, &asked);
+        if schema["type"] == "object" {
+            schema["additionalProperties"] = json!(true);
+        }
     }
     document["components"]["schemas"] = Value::Object(schemas);
 }
