@@ -99,7 +99,7 @@ async fn each_broken_set_up_is_found_and_named() {
         (
             vec![format!("DATABASE_URL={}", database.url().replace("/test_", "/no_such_"))],
             "database",
-            "create that database",
+            "create it with `create database no_such_",
         ),
         (vec![format!("DATABASE_URL={}", with_user("nobody_at_all"))], "database", "nobody_at_all"),
         (vec![format!("DATABASE_URL={}", with_user(&role))], "record", "may not create tables"),

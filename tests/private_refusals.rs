@@ -84,11 +84,12 @@ async fn a_place_of_somebody_else_is_refused_with_who_and_whose() {
     let service = Service::start_private(&data_dir).await;
     assert_eq!(service.stop().await.code(), Some(0));
     // Made by root, started by another.
-    let said = ["user id 65534, who runs the service", "belongs to user id 0", "--data-dir"];
+    let said =
+        ["user id 65534 runs the service", "belongs to user id 0", "chown -R 65534 ", "--data-dir"];
     check_refused(as_user(nobody, &on(&data_dir), home.path()), &said).await;
     // As somebody does who starts it where only root may write.
     let inside = home.path().join("new/data");
-    let said = ["cannot be made", "in a directory of yours", "--data-dir", "Permission denied"];
+    let said = ["cannot be created", "in a directory of yours", "--data-dir", "Permission denied"];
     check_refused(as_user(nobody, &on(&inside), home.path()), &said).await;
 }
 
@@ -120,7 +121,7 @@ async fn a_user_without_a_name_is_told_to_get_one() {
     }
     let home = home();
     let data_dir = directory_of(UID, &home, "data");
-    let said = ["user id 54321", "/etc/passwd", "DATABASE_URL"];
+    let said = ["user id 54321", "onrecord:x:54321:54321:", "/etc/passwd", "DATABASE_URL"];
     check_refused(as_user(UID, &on(&data_dir), home.path()), &said).await;
 }
 
@@ -134,8 +135,7 @@ async fn the_root_of_a_user_namespace_is_told_to_be_an_ordinary_user() {
         return;
     }
     let home = home();
-    let said =
-        ["this root may not run programs as the user", "as an ordinary user", "DATABASE_URL"];
+    let said = ["switching to the user", "Invalid argument", "as an ordinary user", "DATABASE_URL"];
     check_refused(by(&ENTER, &on(&home.path().join("data"))), &said).await;
 }
 
@@ -145,7 +145,7 @@ async fn too_few_descriptors_are_named_as_such_and_nothing_is_fetched() {
     for limit in [12, 14, 16, 18, 20, 24] {
         let limited = format!("ulimit -n {limit} && exec \"$0\"");
         let command = by(&["sh", "-c", &limited], &on(&home.path().join("data")));
-        let log = check_refused(command, &["Too many open files"]).await;
+        let log = check_refused(command, &["Too many open files", "limit"]).await;
         assert!(!log.contains("no PostgreSQL"), "{limit}: {log}");
     }
 }

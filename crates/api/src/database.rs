@@ -176,14 +176,18 @@ fn located(
 /// The same result; a failure names the database, and the remedy if one is known.
 pub(crate) fn explained<T>(found: Result<T, Error>, database: &Database) -> anyhow::Result<T> {
     found.map_err(|error| {
-        let advice = error.advice();
+        let advice = error.advice(database);
         let error = anyhow::Error::from(error);
-        let error = error.context(format!("the database cannot be used ({database})"));
-        match advice {
-            Some(advice) => anyhow!("{error:#}; {advice}"),
-            None => error,
-        }
+        with_advice(error.context(format!("the database cannot be used ({database})")), advice)
     })
+}
+
+/// The same error; the remedy comes last, behind what the system or the server said.
+fn with_advice(error: anyhow::Error, advice: Option<String>) -> anyhow::Error {
+    match advice {
+        Some(advice) => anyhow!("{error:#}; {advice}"),
+        None => error,
+    }
 }
 
 /// The private PostgreSQL, ready; nothing if a stop is requested before it is.
@@ -214,7 +218,11 @@ async fn start_private(
             }
         }
     };
-    let started = started.context("the private PostgreSQL cannot be used")?;
+    let started = started.map_err(|error| {
+        let advice = error.advice();
+        let error = anyhow::Error::from(error).context("the private PostgreSQL cannot be used");
+        with_advice(error, advice)
+    })?;
     // It may live elsewhere than it was looked for.
     let apart = started.as_ref().map(|private| spool_place::check(settings, private.cluster_dir()));
     if let Some(Err(refused)) = apart {

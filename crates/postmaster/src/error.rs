@@ -1,5 +1,6 @@
 //! What can go wrong with the private PostgreSQL.
 
+mod advice;
 mod making;
 mod stand_in;
 
@@ -7,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+pub(crate) use self::advice::is_exhausted;
 pub use self::stand_in::StandInError;
 
 /// Why there is no private PostgreSQL.
@@ -44,7 +46,7 @@ pub enum Error {
 
     /// The system gives this process too little to look for PostgreSQL.
     #[error(
-        "the system gives this process too little to use {}; raise its limits (`ulimit -n` for open files), or end other programs",
+        "the system gives this process too little to use {}",
         path.display()
     )]
     Exhausted {
@@ -84,12 +86,14 @@ pub enum Error {
 
     /// Nothing may be fetched.
     #[error(
-        "The service does not fetch PostgreSQL either, as --no-download (or NO_DOWNLOAD) forbids that"
+        "The service would fetch it, but --no-download (or NO_DOWNLOAD) forbids that: start without it to allow that"
     )]
     DownloadForbidden,
 
     /// There is no package client.
-    #[error("The service cannot fetch PostgreSQL either, as none of {clients} is in PATH")]
+    #[error(
+        "The service cannot fetch it, because none of {clients} is in PATH; one of them would do"
+    )]
     NoClient {
         /// The names of those that would do.
         clients: &'static str,
@@ -97,7 +101,7 @@ pub enum Error {
 
     /// Nobody packs such programs, or this program does not know about it.
     #[error(
-        "The service cannot fetch PostgreSQL{} either, as it knows no package of that for {machine}",
+        "The service cannot fetch PostgreSQL{}, because it knows no package of it for {machine}",
         version.map(|version| format!(" {version}")).unwrap_or_default()
     )]
     NoPackage {
@@ -158,9 +162,9 @@ pub enum Error {
 
     /// The user of this process has no name, which `initdb` needs.
     #[error(
-        "PostgreSQL creates a cluster only for a user with a name, and user id {uid}, who runs the service, has none on this \
-         machine; add a line for that user to /etc/passwd (in a container, to that of the image), run the service as another \
-         user, or set DATABASE_URL to a running PostgreSQL"
+        "user id {uid} runs the service and has no name on this machine, and PostgreSQL needs one to create its data. As root, add \
+         a line such as `onrecord:x:{uid}:{uid}::/tmp:/bin/sh` to /etc/passwd (in a container: of the image), or run the service \
+         as another user, or set DATABASE_URL to a running PostgreSQL"
     )]
     NamelessUser {
         /// The user of this process.
@@ -168,10 +172,7 @@ pub enum Error {
     },
 
     /// We are root, and may not run a program as somebody else.
-    #[error(
-        "PostgreSQL refuses to run as root, and this root may not run programs as the user {user}, maybe because it is the root \
-         of a user namespace or a container; run the service as an ordinary user, or set DATABASE_URL to a running PostgreSQL"
-    )]
+    #[error("PostgreSQL refuses to run as root, and switching to the user {user} failed")]
     CannotSwitch {
         /// The user who would run PostgreSQL.
         user: String,
@@ -182,8 +183,8 @@ pub enum Error {
 
     /// The cluster belongs to root, as whom PostgreSQL does not run.
     #[error(
-        "the cluster {0} belongs to root, as whom PostgreSQL refuses to run; if it is a copy, `cp -a` would have kept its owner: \
-         give it to the user {user} with `chown -R {user} {0} && chmod 700 {0}`",
+        "PostgreSQL's data in {0} belongs to root, and PostgreSQL refuses to run as root. Give it to the user {user} with \
+         `chown -R {user} {0} && chmod 700 {0}` (to copy a data directory with its owners, use `cp -a`)",
         directory.display()
     )]
     ClusterOfRoot {
@@ -244,8 +245,7 @@ pub enum Error {
 
     /// The user of this process may not write in the data directory.
     #[error(
-        "user id {ours}, who runs the service, may not write in the data directory {}, which belongs to user id {owner}; run the \
-         service as that user, or choose another directory with --data-dir",
+        "user id {ours} runs the service and cannot write in the data directory {}, which belongs to user id {owner}",
         directory.display()
     )]
     NotWritable {
@@ -277,7 +277,7 @@ pub enum Error {
 
     /// The data directory is not there, and could not be made.
     #[error(
-        "the data directory {} cannot be made; start the service in a directory of yours, or choose another one with --data-dir",
+        "the data directory {} cannot be created",
         directory.display()
     )]
     NotCreated {
@@ -300,7 +300,7 @@ pub enum Error {
     },
 
     /// PostgreSQL could not listen on the TCP port.
-    #[error("PostgreSQL cannot listen on 127.0.0.1:{port}; --pg-port takes another port")]
+    #[error("PostgreSQL cannot listen on 127.0.0.1:{port}")]
     Port {
         /// The port.
         port: u16,

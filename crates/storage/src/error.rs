@@ -86,7 +86,7 @@ pub enum Error {
     InDoubt(#[source] Box<Self>),
 
     /// The schema could not be brought up to date.
-    #[error("failed to migrate the schema")]
+    #[error("failed to bring the tables of the record up to date")]
     Migration(#[source] Cause),
 
     /// The clocks of this machine and of the database's are far apart, so it is not known what is old, what comes next, or when a
@@ -161,43 +161,10 @@ impl Error {
     }
 
     /// What the server or the network said, whatever was being done.
-    fn cause(&self) -> Option<&Cause> {
+    pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Query { source, .. } => Some(source),
             Self::Unreachable(cause) | Self::Migration(cause) => Some(cause),
-            _ => None,
-        }
-    }
-
-    /// What to do about a refusal that time does not heal: somebody has to change an address, a right, or the server.
-    #[must_use]
-    pub fn advice(&self) -> Option<&'static str> {
-        let cause = self.cause()?;
-        if matches!(self, Self::Migration(_)) && cause.to_string().contains("applied migration") {
-            return Some(
-                "the schema has the history of another program, or of another version of this one; use another database or \
-                 another schema for this record",
-            );
-        }
-        match cause.sql_state()? {
-            "28P01" => Some("the password is wrong, or there is no such user"),
-            "28000" => {
-                Some("the pg_hba.conf of the server has no line that lets this user in from here")
-            }
-            "3D000" => {
-                Some("create that database, as by `createdb NAME`, or name another in the address")
-            }
-            "42P07" => Some(
-                "somebody else has relations by the names of the record's here; use another database or another schema",
-            ),
-            "42501" => Some(
-                "the user needs to own the database, as by `create database NAME owner USER`, \
-                 or the roles that deploy/sql/roles.sql makes",
-            ),
-            "08P01" if cause.to_string().contains("unsupported startup parameter") => Some(
-                "that is what PgBouncer says: for its transaction mode set DATABASE_POOLER=transaction and \
-                 MAINTENANCE_DATABASE_URL, for its session mode let it ignore the parameter `options`",
-            ),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod advice;
 mod cause;
 mod claims;
 mod clocks;

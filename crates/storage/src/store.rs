@@ -105,7 +105,7 @@ impl Store {
         loop {
             match self.check_version().await {
                 Err(error @ Error::Unreachable(_))
-                    if error.advice().is_none() && Instant::now() < give_up =>
+                    if error.advice(&self.database).is_none() && Instant::now() < give_up =>
                 {
                     if !is_told && Instant::now() > tell_at {
                         tracing::info!("waiting for the database: {}", Causes(&error));

@@ -98,8 +98,8 @@ pub(super) fn bring(command: Option<&str>) -> String {
         || "Nothing was changed".to_owned(),
         |command| {
             format!(
-                "To go on without a download here: get the package on another machine with `{command}`, copy the file to \
-                 this one, and start with --pg-archive FILE"
+                "If this machine has no network: run `{command}` on another machine, copy the file that it gets to this one, and \
+                 start the service with --pg-archive FILE"
             )
         },
     )
