@@ -1,10 +1,12 @@
 //! `onrecord check`: what would keep the service from starting is found without a start, and nothing is changed.
 
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Service, TestDatabase, flower};
+use crate::support::{Service, TestDatabase, flower, home};
 
 /// Runs it with these settings, as `NAME=value`.
 fn check(settings: &[String]) -> Output {
@@ -24,11 +26,9 @@ fn told(output: &Output) -> String {
 
 /// A file with this text, which only its owner may read.
 fn file(directory: &Path, name: &str, text: &str) -> String {
-    use std::os::unix::fs::PermissionsExt;
-
     let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path.display().to_string()
 }
 
@@ -51,6 +51,45 @@ async fn a_good_set_up_is_found_good_before_and_after_its_first_start() {
     service.stop().await;
 }
 
+/// Before there is one, while one runs, and where there can be none.
+#[tokio::test]
+async fn a_private_database_is_looked_at_without_being_made() {
+    let home = home();
+    let data_dir = home.path().join("data");
+    let at = |directory: &Path| format!("DATA_DIR={}", directory.display());
+    let before = check(&[at(&data_dir)]);
+    assert!(before.status.success(), "{}", told(&before));
+    assert!(
+        told(&before).contains("which the start makes, run by PostgreSQL "),
+        "{}",
+        told(&before)
+    );
+    assert!(!data_dir.exists());
+    let service = Service::start_private(&data_dir).await;
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let open = home.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    for (settings, words) in [
+        (vec![at(&data_dir)], "is in use by another service (process "),
+        (vec![at(&file.join("data"))], "is a file, so the data directory"),
+        (vec![at(&open)], "others can write in the data directory"),
+        (
+            vec![at(&home.path().join("new")), format!("PG_BIN={}", home.path().display())],
+            "no PostgreSQL",
+        ),
+    ] {
+        let output = check(&settings);
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{settings:?}: {told}");
+        assert!(told.contains("FAILED  database ") && told.contains(words), "{settings:?}: {told}");
+    }
+    assert_eq!(service.stop().await.code(), Some(0));
+    let after = check(&[at(&data_dir)]);
+    assert!(after.status.success(), "{}", told(&after));
+}
+
 #[tokio::test]
 async fn each_broken_set_up_is_found_and_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -70,6 +109,8 @@ async fn each_broken_set_up_is_found_and_named() {
     owner.batch_execute("alter table idempotency_key set unlogged").await.unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = file(directory.path(), "text", "not what it should be");
+    fs::create_dir(directory.path().join("open")).unwrap();
+    fs::set_permissions(directory.path().join("open"), Permissions::from_mode(0o777)).unwrap();
     let url = format!("DATABASE_URL={}", database.url());
     let cases: Vec<(Vec<String>, &str, &str)> = vec![
         (vec![format!("MODEL={}", at("nothing"))], "model", "No such file"),
@@ -88,8 +129,9 @@ async fn each_broken_set_up_is_found_and_named() {
             "--listen takes another address",
         ),
         (vec!["LISTEN=0.0.0.0:0".to_owned()], "exposure", "can be reached from elsewhere"),
-        (vec![format!("SPOOL_DIR={}", at("nothing"))], "spool", "No such file"),
-        (vec![format!("SPOOL_DIR={text}")], "spool", "is no directory"),
+        (vec![format!("SPOOL_DIR={text}")], "spool", "not a directory"),
+        (vec![format!("SPOOL_DIR={text}/spool")], "spool", "not a directory"),
+        (vec![format!("SPOOL_DIR={}", at("open"))], "spool", "chmod"),
         (
             vec!["DATABASE_URL=postgresql://127.0.0.1:1/x".to_owned()],
             "database",
@@ -103,6 +145,16 @@ async fn each_broken_set_up_is_found_and_named() {
         ),
         (vec![format!("DATABASE_URL={}", with_user("nobody_at_all"))], "database", "nobody_at_all"),
         (vec![format!("DATABASE_URL={}", with_user(&role))], "record", "may not create tables"),
+        (
+            vec![format!("MAINTENANCE_DATABASE_URL={}", unfit.url())],
+            "record",
+            "MAINTENANCE_DATABASE_URL leads to another database",
+        ),
+        (
+            vec![format!("MAINTENANCE_DATABASE_URL={}", with_user(&role))],
+            "record",
+            "may not create tables",
+        ),
         (vec![format!("DATABASE_URL={}", unfit.url())], "record", "idempotency_key is not logged"),
         (
             vec!["DATABASE_URL=".to_owned(), "REQUIRE_DATABASE=true".to_owned()],

@@ -95,6 +95,22 @@ async fn a_record_that_the_path_does_not_reach_is_named() {
     assert_eq!(recorded(&service).await, 1);
 }
 
+/// It would migrate and keep up the other one, and say that all is well.
+#[tokio::test]
+async fn two_addresses_of_different_databases_are_refused_and_nothing_is_changed() {
+    let (database, other) = (TestDatabase::create().await, TestDatabase::create().await);
+    for arguments in [&[][..], &["migrate"], &["upkeep"]] {
+        let mut command = Service::command();
+        command.args(arguments).env("DATABASE_URL", database.url());
+        command.env("MAINTENANCE_DATABASE_URL", other.url());
+        check_refused(command, &["leads to another database", "both must name the same"]).await;
+    }
+    let tables = "select count(*) from pg_class where relnamespace = 'public'::regnamespace";
+    for one in [&database, &other] {
+        assert_eq!(count(&one.connect().await, tables).await, 0);
+    }
+}
+
 #[tokio::test]
 async fn where_no_record_can_be_begun_it_is_said() {
     let database = TestDatabase::create().await;
@@ -108,7 +124,7 @@ async fn where_no_record_can_be_begun_it_is_said() {
         .unwrap();
     let mut others = Service::command();
     others.env("DATABASE_URL", database.url());
-    check_refused(others, &["of somebody else", "prediction, raw_data"]).await;
+    check_refused(others, &["this service did not make", "prediction, raw_data"]).await;
     let tables = "select count(*) from pg_class where relnamespace = 'public'::regnamespace";
     assert_eq!(count(&sql, tables).await, 2);
     // An attempt of an earlier version has left an empty history; or another program keeps its own here.

@@ -234,7 +234,8 @@ async fn a_writer_alone_serves_a_record_that_others_keep_up() {
     let mut command = Service::command();
     command.env("DATABASE_URL", url(&postgres, WRITER));
     let (mut process, mut log) = crate::support::spawn(command);
-    log.wait_for("the database cannot be used").await;
+    let told = log.wait_for("may not create tables").await;
+    assert!(told.contains("Run `onrecord migrate` once") && told.contains(MIGRATOR), "{told}");
     assert!(!process.wait().unwrap().success(), "there is no schema, and it may not make one");
 
     let mut upkeep = Service::command();

@@ -108,7 +108,7 @@ async fn a_user_without_rights_is_told_which_to_have() {
     let command = with_url(&format!("postgresql://{role}@{rest}"));
     check_refused(
         command,
-        &["ERROR 42501: permission denied", &format!(" owner to {role}`"), "roles.sql"],
+        &["may not create tables", &format!(" owner to {role}`"), "roles.sql", "onrecord migrate"],
     )
     .await;
     sql.batch_execute(&format!("drop role {role}")).await.unwrap();

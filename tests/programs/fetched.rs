@@ -101,7 +101,7 @@ async fn a_cluster_of_another_version_than_the_machine_has_gets_its_programs() {
     }
     let mut command = bare.command();
     command.env("NO_DOWNLOAD", "1");
-    let parts = ["was created by PostgreSQL 18", "this machine has 15 in", "--no-download"];
+    let parts = ["was created by PostgreSQL 18", "holds 15 in", "--no-download"];
     check_refused(command, &parts).await;
 
     let mut service = predicts(with_package(), "2").await;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SubsecRound, Utc};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use tempfile::NamedTempFile;
 
@@ -94,9 +95,9 @@ impl KeyFile {
         let not_one = || Error::NotAKeyFile { path: self.path.clone(), limit: LARGEST };
         // Looked at before it is opened: opening a pipe waits for somebody to write.
         let place = trusted::resolve(&self.path)?;
-        let found = place.file.ok_or_else(|| {
-            Error::file("look at", &self.path)(io::Error::from(io::ErrorKind::NotFound))
-        })?;
+        let found = place
+            .file
+            .ok_or_else(|| Error::file("look at", &self.path)(io::Error::from(Errno::ENOENT)))?;
         if !found.is_file() {
             return Err(not_one());
         }

@@ -4,12 +4,14 @@ use std::fmt::{self, Display, Formatter};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::{Context, bail, ensure};
-use storage::{Schema, SchemaState, Store};
+use anyhow::{Context, ensure};
+use postmaster::Outlook;
+use spool::Standing;
+use storage::{SchemaState, Store};
 
 use crate::database::{self, Located};
 use crate::settings::Settings;
-use crate::{exposure, keys, service, spool_place};
+use crate::{exposure, keys, preparation, service, spool_place};
 
 /// Tries it all, and says each thing in a line on standard output.
 ///
@@ -87,10 +89,13 @@ fn spool(settings: &Settings) -> anyhow::Result<String> {
     let Some(directory) = &settings.spool_dir else {
         return Ok("none: predictions are refused while the database is away".to_owned());
     };
-    let found = std::fs::metadata(directory).with_context(|| directory.display().to_string())?;
-    ensure!(found.is_dir(), "{} is no directory", directory.display());
+    let standing = spool::look(directory).context("the spool cannot be used")?;
     spool_place::check(settings, &settings.data_dir)?;
-    Ok(format!("in {}", directory.display()))
+    let name = directory.display();
+    Ok(match standing {
+        Standing::There => format!("in {name}"),
+        Standing::ToBeMade => format!("in {name}, which the start makes"),
+    })
 }
 
 async fn database(settings: &Settings, report: &mut Report) {
@@ -115,7 +120,18 @@ fn private(settings: &Settings) -> anyhow::Result<String> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         free.with_context(|| format!("the port {port} of --pg-port cannot be had"))?;
     }
-    Ok(format!("a private PostgreSQL in {}, which the start looks at", settings.data_dir.display()))
+    let found = postmaster::look(&database::private(settings));
+    let Outlook { is_there, programs } = found.map_err(database::explained_private)?;
+    let programs = programs
+        .map_or("whose programs the start unpacks or fetches first".to_owned(), |major| {
+            format!("run by PostgreSQL {major}")
+        });
+    let place = settings.data_dir.display();
+    Ok(if is_there {
+        format!("a private one in {place}, {programs}")
+    } else {
+        format!("a private one in {place}, which the start makes, {programs}")
+    })
 }
 
 async fn reach_database(located: &Located) -> anyhow::Result<()> {
@@ -124,30 +140,22 @@ async fn reach_database(located: &Located) -> anyhow::Result<()> {
 }
 
 async fn record(settings: &Settings, mut located: Located) -> anyhow::Result<String> {
-    let schema =
-        database::explained(Schema::find(&located.maintenance).await, &located.maintenance)?;
-    located.settle_in(&schema);
-    let upkeep = service::upkeep_of(settings, &located)?;
+    let schema = preparation::find(settings, &mut located).await?;
+    let upkeep = preparation::upkeep_of(settings, &located)?;
     let state = database::explained(upkeep.schema_state().await, &located.maintenance)?;
+    preparation::can_be_brought_up_to_date(&state, &schema, &located)?;
+    preparation::can_be_kept_up(settings, &state, &schema, &located)?;
     match state {
-        SchemaState { version: None, may_change: true, .. } => {
+        SchemaState { version: None, .. } => {
             Ok(format!("there is none; the start begins one in the schema {schema}"))
         }
-        SchemaState { version: Some(found), needed, may_change: true } if found < needed => {
+        SchemaState { version: Some(found), needed, .. } if found < needed => {
             Ok(format!("it has version {found}; the start brings it to version {needed}"))
         }
-        SchemaState { version: Some(found), needed, .. } if found >= needed => {
-            let probe = service::store_in(&located)?.probe()?;
+        SchemaState { version: Some(_), .. } => {
+            let probe = preparation::store_in(&located)?.probe()?;
             database::explained(probe.look().await, &located.database)?;
             Ok(format!("it is in the schema {schema}, and can be written"))
-        }
-        SchemaState { version, needed, .. } => {
-            let found =
-                version.map_or("there is none".to_owned(), |it| format!("it has version {it}"));
-            bail!(
-                "{found}, version {needed} is needed, and this user may not create tables in the schema {schema}; \
-                 give --maintenance-database-url, for a user who may"
-            )
         }
     }
 }

@@ -67,7 +67,7 @@ fn routes() -> impl Endpoint<Output = Response> {
     // Called directly, as `Operations` does.
     let predict = operations.get_mut("/predict").and_then(|it| it.remove(&Method::POST)).unwrap();
     let requests = Arc::new(Requests::new(contract.templates()));
-    Front::new(predict, contract, Guard::default(), Cors::default(), requests)
+    Front::new(predict, contract, Guard::default(), Cors::default(), requests, Arc::default())
 }
 
 #[tokio::test]

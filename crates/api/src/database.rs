@@ -45,6 +45,14 @@ impl Located {
         self.private.as_ref().map(Self::url_of)
     }
 
+    /// Where it is: the directory of a private database, the address of another.
+    pub(crate) fn place(&self) -> String {
+        self.private.as_ref().map_or_else(
+            || self.database.to_string(),
+            |private| private.cluster_dir().display().to_string(),
+        )
+    }
+
     /// What a tool needs that knows no Unix socket, if a private database has a port for it.
     pub(crate) fn for_tools(&self) -> Option<String> {
         let private = self.private.as_ref()?;
@@ -190,18 +198,29 @@ fn with_advice(error: anyhow::Error, advice: Option<String>) -> anyhow::Error {
     }
 }
 
-/// The private PostgreSQL, ready; nothing if a stop is requested before it is.
-async fn start_private(
-    settings: &Settings,
-    shutdown: &mut Shutdown,
-) -> anyhow::Result<Option<Postmaster>> {
-    let private = postmaster::Settings {
+/// The settings of the private PostgreSQL.
+pub(crate) fn private(settings: &Settings) -> postmaster::Settings {
+    postmaster::Settings {
         data_dir: settings.data_dir.clone(),
         programs: settings.pg_bin.clone(),
         archive: settings.pg_archive.clone(),
         may_download: !settings.no_download,
         port: settings.pg_port,
-    };
+    }
+}
+
+/// The same failure of the private PostgreSQL, with the remedy if one is known.
+pub(crate) fn explained_private(error: postmaster::Error) -> anyhow::Error {
+    let advice = error.advice();
+    with_advice(anyhow::Error::from(error).context("the private PostgreSQL cannot be used"), advice)
+}
+
+/// The private PostgreSQL, ready; nothing if a stop is requested before it is.
+async fn start_private(
+    settings: &Settings,
+    shutdown: &mut Shutdown,
+) -> anyhow::Result<Option<Postmaster>> {
+    let private = private(settings);
     spool_place::check(settings, &private.cluster_dir())?;
     let stop = Stop::default();
     let theirs = stop.clone();
@@ -218,11 +237,7 @@ async fn start_private(
             }
         }
     };
-    let started = started.map_err(|error| {
-        let advice = error.advice();
-        let error = anyhow::Error::from(error).context("the private PostgreSQL cannot be used");
-        with_advice(error, advice)
-    })?;
+    let started = started.map_err(explained_private)?;
     // It may live elsewhere than it was looked for.
     let apart = started.as_ref().map(|private| spool_place::check(settings, private.cluster_dir()));
     if let Some(Err(refused)) = apart {

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -45,6 +46,7 @@ pub(crate) struct Front<E> {
     turned_away: Places,
     log: Arc<LogBudget>,
     requests: Arc<Requests>,
+    draining: Arc<AtomicBool>,
 }
 
 impl<E: Endpoint<Output = Response>> Front<E> {
@@ -54,10 +56,11 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         guard: Guard,
         cors: Cors,
         requests: Arc<Requests>,
+        draining: Arc<AtomicBool>,
     ) -> Self {
         let turned_away = Places::up_to(TURNED_AWAY);
         let (admission, log) = (Admission::default(), Arc::new(LogBudget::new()));
-        Self { inner, contract, guard, cors, admission, turned_away, log, requests }
+        Self { inner, contract, guard, cors, admission, turned_away, log, requests, draining }
     }
 
     /// Calls the endpoint; an error becomes a problem.
@@ -235,6 +238,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         }
         if is_gzip_welcome {
             Box::pin(compress(&mut response)).await;
+        }
+        if self.draining.load(Relaxed) {
+            // A client that would use the connection again might do so in the moment in which the service ends it.
+            response = closing(response);
         }
         Ok(response)
     }

@@ -110,7 +110,9 @@ impl Display for NotLetIn {
                 write!(f, "{peer} showed too many keys that do not count, now{}", named(key))
             }
             Refusal::TooFast { key, .. } => write!(f, "the key {key} has made too many requests"),
-            Refusal::Scope { key } => write!(f, "the key {key}, shown by {peer}, lacks the scope"),
+            Refusal::Scope { key } => {
+                write!(f, "the key {key} of {peer} has none of the scopes that this request needs")
+            }
         }
     }
 }

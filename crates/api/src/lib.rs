@@ -35,6 +35,7 @@ mod one_of;
 mod operations;
 mod page;
 mod predicted;
+mod preparation;
 mod problem;
 mod quotas;
 mod readiness;

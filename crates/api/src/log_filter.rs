@@ -4,8 +4,9 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, Targets};
 
-/// The filter where `RUST_LOG` says nothing: what the service says itself about what its libraries do.
-const DEFAULT: &str = "info,poem=warn,refinery_core=warn";
+/// The filter where `RUST_LOG` says nothing. The service itself says what its libraries would, and why.
+const DEFAULT: &str =
+    "info,poem=warn,refinery_core=warn,deadpool_postgres=error,tokio_postgres=error";
 
 /// The target of the line that says why the program ends. It is in the log whatever `RUST_LOG` says.
 pub(crate) const LAST_WORDS: &str = "last_words";

@@ -1,5 +1,7 @@
 //! The routes: the documented operations, the document itself, and the page to try them on.
 
+use std::sync::Arc;
+
 use poem::endpoint::make_sync;
 use poem::{Endpoint, EndpointExt, Request, Response, Route, get};
 
@@ -35,8 +37,9 @@ pub(crate) fn routes(
         .nest("/", service())
         .map_to_response();
     let requests = endpoints.metrics.requests();
+    let draining = Arc::clone(&endpoints.draining);
     let operations = Operations::new(endpoints, routes);
-    Ok(Front::new(operations, contract, guard, cors, requests))
+    Ok(Front::new(operations, contract, guard, cors, requests, draining))
 }
 
 /// A page, as an endpoint.

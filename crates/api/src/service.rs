@@ -11,19 +11,20 @@ use anyhow::{Context, anyhow, bail};
 use inference::Model;
 use recorder::{Limits, Recorder, Tally};
 use spool::Spool;
-use storage::{Schema, Store, Upkeep};
+use storage::Upkeep;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::contract::Contract;
 use crate::cors::Cors;
-use crate::database::{self, Located, explained};
+use crate::database::{self, Located};
 use crate::endpoints::Endpoints;
 use crate::guard::Guard;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, RecordLooks, Recording, Sources};
 use crate::names::Names;
+use crate::preparation::{self, Prepared};
 use crate::quotas::Quotas;
 use crate::readiness::Readiness;
 use crate::routes::{PAGES, routes};
@@ -33,7 +34,7 @@ use crate::strict::Room;
 use crate::supervisor::Supervisor;
 use crate::tasks::Tasks;
 use crate::turns::Turns;
-use crate::upkeep::{self, LastPass};
+use crate::upkeep;
 use crate::{Document, Settings, clock, exposure, keys, reaping, role, watchdog};
 
 /// How long requests in flight may take once the service is asked to stop; more than the longest of them needs.
@@ -101,7 +102,7 @@ async fn once(
     let Some(mut located) = database::locate(settings, &mut shutdown).await? else {
         bail!("this was called off before it was begun");
     };
-    let done = async { work(&prepare(settings, &mut located).await?.upkeep).await };
+    let done = async { work(&preparation::prepare(settings, &mut located).await?.upkeep).await };
     let done = match shutdown.or(done).await {
         Ok(done) => done,
         Err(signal) => Err(anyhow!("{signal}: this was called off before it was done")),
@@ -125,18 +126,6 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: anyhow::Error) -> anyhow
         _ => return error,
     };
     anyhow!("{error:#}; {advice}")
-}
-
-pub(crate) fn store_in(located: &Located) -> anyhow::Result<Store> {
-    let store = Store::new(located.database.clone())?;
-    Ok(match &located.replica {
-        Some(replica) => store.reading_from(replica)?,
-        None => store,
-    })
-}
-
-pub(crate) fn upkeep_of(settings: &Settings, located: &Located) -> anyhow::Result<Upkeep> {
-    Ok(Upkeep::new(located.maintenance.clone(), settings.record.rules())?)
 }
 
 pub(crate) fn load_model(settings: &Settings) -> anyhow::Result<Model> {
@@ -167,38 +156,6 @@ pub(crate) fn load_encryption(settings: &Settings) -> anyhow::Result<Option<Encr
     Encryption::load(files).context("cannot answer by HTTPS").map(Some)
 }
 
-/// The record, found in a database that can be reached, with tables that are up to date.
-struct Prepared {
-    store: Store,
-    upkeep: Upkeep,
-    kept_up: Arc<LastPass>,
-}
-
-/// Makes sure that the database can be reached, finds the record in it, and brings its tables up to date.
-async fn prepare(settings: &Settings, located: &mut Located) -> anyhow::Result<Prepared> {
-    let reached = Store::new(located.database.clone())?.wait_until_reachable().await;
-    explained(reached, &located.database)?;
-    let schema = explained(Schema::find(&located.maintenance).await, &located.maintenance)?;
-    located.settle_in(&schema);
-    let (store, upkeep) = (store_in(located)?, upkeep_of(settings, located)?);
-    let is_new = explained(upkeep.schema_state().await, &located.maintenance)?.version.is_none();
-    let applied = explained(upkeep.migrate().await, &located.maintenance)?;
-    for migration in &applied {
-        info!("applied migration {migration}");
-    }
-    if applied.is_empty() {
-        info!("the schema is up to date");
-    }
-    explained(store.probe()?.look().await, &located.database)?;
-    if is_new {
-        info!("a new record is begun in {}", store.database());
-    } else if let Ok(size) = store.size().await {
-        info!("the record holds {size}");
-    }
-    let kept_up = upkeep::first(&upkeep).await;
-    Ok(Prepared { store, upkeep, kept_up })
-}
-
 async fn serve_from(
     settings: &Settings,
     located: &mut Located,
@@ -209,7 +166,7 @@ async fn serve_from(
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let Prepared { store, upkeep, kept_up } = tokio::select! {
-        prepared = prepare(settings, located) => prepared?,
+        prepared = preparation::prepare(settings, located) => prepared?,
         // Another process may be migrating for minutes. What is interrupted here is rolled back.
         signal = shutdown.requested() => {
             info!("{signal}: stopping before anything was served");
@@ -255,7 +212,7 @@ async fn serve_from(
         },
     );
     info!("model {}", model.version());
-    info!("the record is in {}; look at it with", store.database());
+    info!("the record is in {}; look at it with", located.place());
     info!("{}", located.psql());
     if let Some(url) = located.url() {
         info!("for SQLAlchemy, psycopg, ADBC and the like: {url}");

@@ -65,7 +65,7 @@ pub struct Settings {
     /// A TCP port of the private PostgreSQL on 127.0.0.1, for tools that know no Unix socket, as pgAdmin and DBeaver
     ///
     /// The user is onrecord, the database too, and the password is in the file `password` in the data directory, which only the
-    /// user of the service can read. Without this, nothing listens.
+    /// user of the service can read. The Unix socket then has this number too. Without this setting no port is open.
     #[arg(long, env = "PG_PORT", value_parser = clap::value_parser!(u16).range(1..), global = true, value_name = "PORT", help_heading = DATABASE)]
     pub pg_port: Option<u16>,
 
@@ -99,7 +99,8 @@ pub struct Settings {
 
     /// A directory on this machine for predictions while PostgreSQL is away; without it they are refused then
     ///
-    /// They are in `onrecord-spool` in it, which nobody else may enter; the directory itself stays as it is.
+    /// It is made if it is not there. They are in `onrecord-spool` in it, which nobody else may enter; the directory itself stays
+    /// as it is. A start needs the database, with a spool too.
     /// Such a prediction is flushed to this disk before the answer, which says so, and committed to PostgreSQL when that is
     /// back. Until then nobody sees it there, and it is lost if this disk is.
     #[arg(long, env = "SPOOL_DIR", global = true, value_name = "DIRECTORY", help_heading = SPOOL)]

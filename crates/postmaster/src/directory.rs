@@ -28,6 +28,12 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
         .create(directory)
         .map_err(|source| not_created(directory, source))?;
     let directory = fs::canonicalize(directory).map_err(Error::file("look at", directory))?;
+    judge(directory)
+}
+
+/// The same canonical path, if the directory is one that can be trusted.
+pub(crate) fn judge(directory: PathBuf) -> Result<PathBuf, Error> {
+    let ours = geteuid();
     let metadata = fs::metadata(&directory).map_err(Error::file("look at", &directory))?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     let is_trusted = owner == 0
@@ -47,7 +53,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The reason why a directory could not be made: most often that something else stands there or on the way.
-fn not_created(directory: &Path, source: io::Error) -> Error {
+pub(crate) fn not_created(directory: &Path, source: io::Error) -> Error {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let in_the_way = absolute.ancestors().find_map(|path| Some((path, obstacle(path)?)));
     match in_the_way {

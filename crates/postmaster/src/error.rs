@@ -16,7 +16,7 @@ pub use self::stand_in::StandInError;
 pub enum Error {
     /// Another service, or another start in this process, holds the data directory.
     #[error(
-        "the data directory {} is in use by another service{}; --data-dir takes another one",
+        "the data directory {} is in use by another service{}; stop that one, or begin another record with --data-dir DIRECTORY",
         directory.display(),
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
     )]
@@ -59,16 +59,18 @@ pub enum Error {
 
     /// The cluster belongs to a major version that this machine does not have.
     #[error(
-        "the cluster {} was created by PostgreSQL {cluster}, and this machine has {}; \
+        "the cluster {} was created by PostgreSQL {cluster}, and {searched} {}; \
          install PostgreSQL {cluster}, or set DATABASE_URL to a running one",
         directory.display(),
-        if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+        if found.is_empty() { "holds none".to_owned() } else { format!("holds {}", found.join(", ")) }
     )]
     OtherVersion {
         /// The cluster.
         directory: PathBuf,
         /// The major version that created it.
         cluster: u32,
+        /// Where the programs were looked for.
+        searched: String,
         /// The major versions found, and where.
         found: Vec<String>,
     },

@@ -5,6 +5,7 @@ mod settings;
 mod postmaster;
 
 mod lock;
+mod look;
 
 mod account;
 mod beginning;
@@ -40,6 +41,7 @@ mod error;
 
 pub use children::reap_others;
 pub use error::{Error, StandInError};
+pub use look::{Outlook, look};
 pub use loopback::Loopback;
 pub use postmaster::Postmaster;
 pub use settings::Settings;

@@ -72,16 +72,25 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     thread::sleep(Duration::from_millis(10));
                 }
-                Err(TryLockError::WouldBlock) => {
-                    // An unreadable holder is an unknown one.
-                    let holder = read(&mut file).unwrap_or_default();
-                    let pid = holder.lines().next().and_then(|pid| pid.trim().parse().ok());
-                    return Err(Error::InUse { directory: data_dir.to_owned(), pid });
-                }
+                Err(TryLockError::WouldBlock) => return Err(in_use(data_dir, &mut file)),
                 Err(TryLockError::Error(source)) => {
                     return Err(Error::file("lock", path)(source));
                 }
             }
+        }
+    }
+
+    /// Fails if somebody holds the lock of `data_dir` now. It makes nothing, and keeps nothing.
+    pub(crate) fn look(data_dir: &Path) -> Result<(), Error> {
+        let path = path(data_dir);
+        match OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path) {
+            Ok(mut file) => match file.try_lock_shared() {
+                Ok(()) => Ok(()),
+                Err(TryLockError::WouldBlock) => Err(in_use(data_dir, &mut file)),
+                Err(TryLockError::Error(source)) => Err(Error::file("lock", path)(source)),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(not_opened(data_dir, &path, source)),
         }
     }
 
@@ -91,8 +100,15 @@ impl Lock {
     }
 }
 
+/// The lock is held, by whom the file says; an unreadable holder is an unknown one.
+fn in_use(data_dir: &Path, file: &mut File) -> Error {
+    let holder = read(file).unwrap_or_default();
+    let pid = holder.lines().next().and_then(|pid| pid.trim().parse().ok());
+    Error::InUse { directory: data_dir.to_owned(), pid }
+}
+
 /// The reason why the lock could not be opened: most often that another user has made it, or the directory.
-fn not_opened(data_dir: &Path, path: &Path, source: io::Error) -> Error {
+pub(crate) fn not_opened(data_dir: &Path, path: &Path, source: io::Error) -> Error {
     let is_refused =
         matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
     let owner = fs::metadata(path).or_else(|_| fs::metadata(data_dir)).map(|it| it.uid());

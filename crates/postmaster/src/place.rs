@@ -122,7 +122,7 @@ impl Place {
 ///
 /// A cluster gets its name only when it is complete, so anything else under that name is not ours;
 /// an empty directory (a fresh volume) is taken away, for the cluster to take its place.
-fn existing(directory: &Path) -> Result<Option<(u32, u32)>, Error> {
+pub(crate) fn existing(directory: &Path) -> Result<Option<(u32, u32)>, Error> {
     let metadata = match fs::metadata(directory) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

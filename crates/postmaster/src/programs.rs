@@ -57,19 +57,20 @@ impl Programs {
                 found.push(programs);
             }
         }
+        let searched = chosen.map_or_else(
+            || "PATH and the usual places".to_owned(),
+            |directory| directory.display().to_string(),
+        );
         if let Some((directory, cluster)) = cluster {
             let found =
                 found.iter().map(|one| format!("{} in {}", one.major, one.directory.display()));
             return Err(Error::OtherVersion {
                 directory: directory.to_owned(),
                 cluster,
+                searched,
                 found: found.collect(),
             });
         }
-        let searched = chosen.map_or_else(
-            || "PATH and the usual places".to_owned(),
-            |directory| directory.display().to_string(),
-        );
         Err(Error::NotInstalled { oldest: OLDEST, searched, broken, hint: install::hint() })
     }
 
@@ -225,7 +226,7 @@ mod tests {
             Programs::find(Some(only.path()), None, Some((Path::new("/cluster"), 15))).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("created by PostgreSQL 15"), "{message}");
-        assert!(message.contains("has 16 in /"), "{message}");
+        assert!(message.contains("holds 16 in /"), "{message}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Refuses a directory in which others may have put what they want read, or a link to what they want written.
-fn check(directory: &Path) -> Result<(), Error> {
+pub(crate) fn check(directory: &Path) -> Result<(), Error> {
     let metadata = fs::metadata(directory).map_err(Error::file("look at", directory))?;
     let (owner, ours) = (metadata.uid(), geteuid().as_raw());
     let directory = directory.to_owned();

@@ -14,7 +14,11 @@ const DATABASES: [&str; 2] = ["spool.sqlite3", "salvaged.sqlite3"];
 /// The directory of the spool in `directory`: one of its own, which can be closed to others without closing `directory`;
 /// or `directory` itself if an earlier version has put the spool there.
 pub(crate) fn find(directory: &Path) -> Result<PathBuf, Error> {
-    let directory = directory::prepare(directory)?;
+    in_directory(directory::prepare(directory)?)
+}
+
+/// The same in a canonical directory that is there.
+pub(crate) fn in_directory(directory: PathBuf) -> Result<PathBuf, Error> {
     let own = directory.join(OWN);
     match (holds_a_spool(&directory), holds_a_spool(&own)) {
         (true, true) => Err(Error::TwoSpools { directory, own }),

@@ -24,6 +24,7 @@ mod opening;
 mod directory;
 mod home;
 mod lock;
+mod look;
 mod place;
 
 mod salvage;
@@ -39,4 +40,5 @@ pub use entry::{Entry, EntryId};
 pub use error::{Cause, Error};
 pub use found::Found;
 pub use limits::Limits;
+pub use look::{Standing, look};
 pub use spool::Spool;

@@ -17,6 +17,11 @@ impl Error {
                     .to_owned(),
             );
         }
+        if cause.to_string().contains("password missing") {
+            return Some(
+                "the server asks for a password: put it into the address, PGPASSWORD or a password file".to_owned(),
+            );
+        }
         let name = identifier(database.name().unwrap_or("NAME"));
         let user = identifier(database.user().unwrap_or("USER"));
         Some(match cause.sql_state()? {

@@ -113,12 +113,14 @@ impl Database {
     }
 
     /// The name of the database, if the address says it.
-    pub(crate) fn name(&self) -> Option<&str> {
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
         self.config.get_dbname()
     }
 
     /// The user, if the address says it.
-    pub(crate) fn user(&self) -> Option<&str> {
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
         self.config.get_user()
     }
 

@@ -34,7 +34,10 @@ pub enum Error {
     Pool(#[source] Cause),
 
     /// No connection became free in time, or the server refused one.
-    #[error("the database is unreachable")]
+    #[error(
+        "{}",
+        if .0.sql_state().is_some() { "the database refuses connections" } else { "the database is unreachable" }
+    )]
     Unreachable(#[source] Cause),
 
     /// The server is too old.
@@ -49,6 +52,17 @@ pub enum Error {
     Unfit {
         /// What is wrong with it.
         misfits: String,
+    },
+
+    /// Two addresses that must lead to the same database do not.
+    #[error(
+        "MAINTENANCE_DATABASE_URL leads to another database ({other}) than DATABASE_URL ({database}); both must name the same one"
+    )]
+    OtherDatabase {
+        /// The one that was to be the same.
+        other: String,
+        /// The database.
+        database: String,
     },
 
     /// It is not clear which schema holds the record, or there is none that could.

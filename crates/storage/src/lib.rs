@@ -15,6 +15,7 @@ mod database;
 pub mod deadlines;
 mod error;
 mod fitness;
+mod identity;
 mod leaving;
 mod left_out;
 mod listing;

@@ -95,8 +95,8 @@ impl Found {
         }
         if !taken.is_empty() && !taken.iter().any(|name| name == "refinery_schema_history") {
             return refused(format!(
-                "the schema {current} has relations of somebody else by the names of ours: {}; use another database, or \
-                 another schema: {}",
+                "the schema {current} already has tables that this service did not make, named as those of the record: {}. Use \
+                 another database, or another schema: {}",
                 taken.join(", "),
                 say("another")
             ));

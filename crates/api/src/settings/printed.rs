@@ -4,7 +4,8 @@ use toml_edit::{Array, Value};
 
 use super::{Entry, Source};
 
-/// The settings, each with where it comes from. What has no value, and what is secret, stands in a comment.
+/// The settings, each with its source. A default stands in a comment, as another machine or version may have another one; so
+/// does a setting without a value, and a secret.
 pub(crate) fn printed(entries: &[Entry]) -> String {
     let mut text =
         String::from("# The settings in effect; `onrecord --config FILE` takes this file.\n");
@@ -13,6 +14,7 @@ pub(crate) fn printed(entries: &[Entry]) -> String {
         let line = match values.as_slice() {
             [] => format!("# {name}:"),
             _ if *is_secret => format!("# {name} = (hidden)"),
+            [one] if *source == Source::Default => format!("# {name} = {}", value(one)),
             [one] => format!("{name} = {}", value(one)),
             several => format!("{name} = {}", Value::Array(several.iter().collect::<Array>())),
         };

@@ -30,8 +30,10 @@ pub(super) fn some_time(text: &str) -> Result<Duration, String> {
 /// The same, up to an hour.
 pub(super) fn up_to_an_hour(text: &str) -> Result<Duration, String> {
     const HOUR: Duration = Duration::from_secs(3_600);
-    let time = time(text)?;
-    if time <= HOUR { Ok(time) } else { Err("must be an hour at most".to_owned()) }
+    let time = time(text).ok().filter(|time| *time <= HOUR);
+    time.ok_or_else(|| {
+        "must be whole seconds like 30, or like 30s or 5min; an hour at most".to_owned()
+    })
 }
 
 /// A whole number above zero.

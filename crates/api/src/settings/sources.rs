@@ -258,6 +258,12 @@ impl Declared {
                 if text.is_empty() {
                     return Err(format!("{of_file}: {} is empty", path.display()));
                 }
+                if text.contains('\n') || text.starts_with(&format!("{name}=")) {
+                    return Err(format!(
+                        "{of_file}: {} must hold the value alone, on one line, without the name of the variable",
+                        path.display()
+                    ));
+                }
                 found.push((text.into(), Source::FileOf(of_file)));
             }
         }

@@ -20,6 +20,10 @@ impl Error {
             Self::CannotSwitch { .. } => "a container or a user namespace may forbid it; run the service as an ordinary user \
                                           with a name, or set DATABASE_URL to a running PostgreSQL"
                 .to_owned(),
+            Self::NotWritable { directory, owner, ours, .. } if owner == ours => format!(
+                "it belongs to that user: `chmod u+rwx {}` lets it be written, and --data-dir names another directory",
+                directory.display()
+            ),
             Self::NotWritable { directory, ours, .. } => format!(
                 "run the service as the owner, or, as root, give it away with `chown -R {ours} {}`; --data-dir DIRECTORY begins \
                  another, empty record",

@@ -93,6 +93,15 @@ fn a_secret_may_stand_in_a_file() {
     assert!(found.printed().contains("file of variable DATABASE_URL_FILE"), "{}", found.printed());
     let refused = given(&[], &[("DATABASE_URL_FILE", "/nowhere/x")]).unwrap_err();
     assert!(refused.contains("DATABASE_URL_FILE: /nowhere/x: No such file"), "{refused}");
+    for text in
+        ["DATABASE_URL=postgresql://ada:secret@h/n", "postgresql://ada:secret@h/n\nMODEL=x\n"]
+    {
+        let file = self::file(text);
+        let variables = [("DATABASE_URL_FILE", file.path().to_str().unwrap())];
+        let refused = given(&[], &variables).unwrap_err();
+        assert!(refused.contains("must hold the value alone"), "{refused}");
+        assert!(!refused.contains("secret"), "{refused}");
+    }
 }
 
 #[test]
@@ -151,6 +160,10 @@ fn what_is_printed_is_a_file_that_says_the_same() {
     let flags =
         ["--listen=:9", "--insecure", "--allowed-host=a", "--allowed-host=b", "--spool-bytes=1GB"];
     let first = given(&flags, &[]).unwrap();
+    // Another machine has another number of cores, another version maybe another address.
+    for default in ["# threads = ", "# data-dir = \"data\""] {
+        assert!(first.printed().contains(default), "{}", first.printed());
+    }
     let file = file(&first.printed());
     let again = given(&["--config", file.path().to_str().unwrap()], &[]).unwrap();
     for entry in &first.entries {
