@@ -30,6 +30,12 @@ fuzz_target!(|query: &str| -> Corpus {
                 _ => false,
             }
     });
+    let time_of = |name: &str| {
+        let value = given.iter().find(|(key, _)| key == name).map(|(_, value)| value)?;
+        Some(DateTime::parse_from_rfc3339(value).ok()?.to_utc().trunc_subsecs(6))
+    };
+    let is_in_order = time_of("from").zip(time_of("to")).is_none_or(|(from, to)| from <= to);
+    let fits = fits && is_in_order;
     let judged =
         given.iter().all(|(name, _)| matches!(&**name, "cursor" | "from" | "to" | "limit"));
     match status {
