@@ -69,9 +69,10 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
         ("COPY faults/ faults/\n", ""),
         ("ENV LISTEN=", "ENV ADDRESS="),
     ]
-    for name in ("onrecord.service", "onrecord-upkeep.service"):
+    of_service = [("RestartPreventExitStatus=2", "RestartPreventExitStatus=3"), ("Restart=always", "Restart=alway")]
+    for name, more in (("onrecord.service", of_service), ("onrecord-upkeep.service", [])):
         unit = Path(DEPLOY, "systemd", name).read_text()
-        yield name, unit, partial(check_unit, name), [
+        yield name, unit, partial(check_unit, name), more + [
             ("ProtectSystem=", "ProtectSytem="),
             ("CapabilityBoundingSet=\nAmbientCapabilities=\n", ""),
             ("LOG_FORMAT", "LOGFORMAT"),
@@ -225,6 +226,10 @@ def check_unit(name: str, text: str) -> list[str]:
             found += [line for line in run(security, quiet=True) if "exposure" in line]
     for arguments in re.findall(r"^ExecStart=/usr/local/bin/onrecord(.*)$", text, re.MULTILINE):
         found += run([SERVICE, *arguments.split(), "--help"], quiet=True)
+    if "Restart=always" in text:
+        mistaken = subprocess.run([SERVICE, "--listen", "nowhere"], stderr=subprocess.DEVNULL).returncode
+        if f"RestartPreventExitStatus={mistaken}\n" not in text:
+            found.append(f"a setting that cannot be used ends the service with {mistaken}, and it is started again for ever")
     return found + unknown(re.findall(r"^Environment=(\w+)=", text, re.MULTILINE))
 
 
