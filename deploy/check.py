@@ -108,7 +108,8 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
     dashboard = Path(DEPLOY, "grafana/onrecord.json").read_text()
     yield "dashboard", dashboard, check_dashboard, [
         ("sum by (class)", "sum by class"),
-        ('"uid": "prometheus"', '"uid": "other"'),
+        ('"uid": "${datasource}"', '"uid": "${source}"'),
+        ('"query": "prometheus"', '"query": "loki"'),
     ]
     haproxy = Path(DEPLOY, "haproxy/haproxy.cfg").read_text()
     yield "haproxy", haproxy, check_haproxy, [("option redispatch", "option redistribute")]

@@ -94,11 +94,15 @@ def check_prometheus(text: str) -> list[str]:
 
 
 def check_dashboard(text: str) -> list[str]:
-    """Its queries by promtool, and its source. `just alerts` looks for the figures that they name."""
+    """Its queries by promtool, and its source, which is chosen among those of the Grafana that shows it. `just alerts` looks for the
+    figures that they name."""
+    dashboard = json.loads(text)
     provided = yaml.safe_load(Path(DEPLOY, "grafana/datasource.yaml").read_text())["datasources"]
-    known = {(source["type"], source["uid"]) for source in provided}
+    types = {source["type"] for source in provided}
+    chosen = [it for it in dashboard["templating"]["list"] if it["type"] == "datasource" and it["query"] in types]
+    known = {(it["query"], f"${{{it['name']}}}") for it in chosen}
     found, rules = [], []
-    for panel in json.loads(text)["panels"]:
+    for panel in dashboard["panels"]:
         source = panel["datasource"]["type"], panel["datasource"]["uid"]
         if source not in known:
             found.append(f"{panel['title']}: there is no data source {source}")
