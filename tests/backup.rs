@@ -105,39 +105,58 @@ async fn the_files_of_a_private_database_are_copied_and_put_back() {
 }
 
 #[tokio::test]
-async fn a_spool_is_brought_to_the_record_by_another_service() {
+async fn a_spool_is_brought_to_the_record_by_another_service_and_replaces_none() {
     let (mut postgres, directory) = (OwnPostgres::start().await, TempDir::new().unwrap());
-    let start = async |postgres: &OwnPostgres, spool: &str| {
+    let place = |name: &str| directory.path().join(name).display().to_string();
+    let start = async |postgres: &OwnPostgres, name: &str| {
+        fs::create_dir_all(place(name)).unwrap();
         let mut command = Service::command();
-        let spool = directory.path().join(spool);
-        fs::create_dir_all(&spool).unwrap();
-        command.env("DATABASE_URL", postgres.url()).env("SPOOL_DIR", spool);
+        command.env("DATABASE_URL", postgres.url()).env("SPOOL_DIR", place(name));
         Service::spawn(command, false).await
     };
-    let service = start(&postgres, "first").await;
-    postgres.crash().await;
-    let row = service.predict(&flower()).await;
-    assert_eq!(row["stored"], "spooled");
-    service.stop().await;
-    let [copy, bring] = blocks("The spool");
-    let spool = |name: &str| directory.path().join(name).display().to_string();
-    Shell::new(directory.path()).with("SPOOL_DIR", &spool("first")).run(&copy).await;
-
-    postgres.start_again().await;
-    // Twice: a copy that is too old does no harm.
-    for name in ["second", "third"] {
-        fs::create_dir_all(spool(name)).unwrap();
-        Shell::new(directory.path()).with("SPOOL_DIR", &spool(name)).run(&bring).await;
-        let service = start(&postgres, name).await;
+    let shell = |name: &str| Shell::new(directory.path()).with("SPOOL_DIR", &place(name));
+    let drain = async |postgres: &OwnPostgres, name: &str, rows: &[&str]| {
+        let service = start(postgres, name).await;
         eventually("the spool is empty", async || {
-            service.get_json("/ledger").await["spooled"] == 0
+            service.get_json("/ledger").await["spool"]["rows"] == 0
         })
         .await;
-        assert_eq!(recorded(&service, row["id"].as_str().unwrap()).await, 200);
+        for row in rows {
+            assert_eq!(recorded(&service, row).await, 200);
+        }
+        service.stop().await;
+    };
+    let [copy, bring, aside] = blocks("The spool");
+
+    let (first, second) = (start(&postgres, "first").await, start(&postgres, "second").await);
+    postgres.crash().await;
+    let mut rows = Vec::new();
+    for service in [first, second] {
+        let row = service.predict(&flower()).await;
+        assert_eq!(row["stored"], "spooled");
+        rows.push(row["id"].as_str().unwrap().to_owned());
         service.stop().await;
     }
+    let [row, other] = rows.try_into().unwrap();
+    shell("first").run(&copy).await;
+    let said = shell("second").fail(&copy).await;
+    assert!(said.contains("exists"), "{said}");
+    postgres.start_again().await;
+
+    fs::create_dir(place("third")).unwrap();
+    shell("third").run(&bring).await;
+    drain(&postgres, "third", &[&row]).await;
+
+    // Where there is a spool: it stays as it is, is brought to the record, and only then makes room.
+    let said = shell("second").fail(&bring).await;
+    assert!(said.contains("exists"), "{said}");
+    drain(&postgres, "second", &[&other]).await;
+    shell("second").run(&aside).await;
+    shell("second").run(&bring).await;
+    // For the second time: a copy that is too old does no harm.
+    drain(&postgres, "second", &[&row, &other]).await;
     let record = postgres.try_connect().await.unwrap();
-    assert_eq!(count(&record, "select count(*) from prediction").await, 1);
+    assert_eq!(count(&record, "select count(*) from prediction").await, 2);
 }
 
 #[tokio::test]

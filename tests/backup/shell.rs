@@ -63,8 +63,17 @@ impl Shell {
 
     /// Runs these commands, none of which may fail; gives what they print.
     pub(super) async fn run(&self, commands: &str) -> String {
+        self.ran(commands).await.unwrap_or_else(|said| panic!("{commands}{said}"))
+    }
+
+    /// Runs these commands, one of which must fail; gives what they say.
+    pub(super) async fn fail(&self, commands: &str) -> String {
+        let said = self.ran(commands).await;
+        said.expect_err(commands)
+    }
+
+    async fn ran(&self, commands: &str) -> Result<String, String> {
         let mut command = self.command(commands);
-        let commands = commands.to_owned();
         let ran = spawn_blocking(move || {
             // Files and not pipes, which a server that they start would hold open.
             let (out, error) = (tempfile::NamedTempFile::new(), tempfile::NamedTempFile::new());
@@ -74,8 +83,7 @@ impl Shell {
             let status = command.status().unwrap();
             let (out, error) = (fs::read_to_string(out.path()), fs::read_to_string(error.path()));
             let (out, error) = (out.unwrap(), error.unwrap());
-            assert!(status.success(), "{commands}{status}: {out}{error}");
-            out
+            if status.success() { Ok(out) } else { Err(format!("{status}: {out}{error}")) }
         });
         ran.await.unwrap()
     }
