@@ -53,16 +53,30 @@ impl Drop for Server {
 #[tokio::test]
 async fn the_record_goes_back_to_a_moment() {
     let server = Server::start().await;
-    let [archive, copy, back, forget] = blocks("Go back to a moment");
+    let [archive, copy, clean, back, forget] = blocks("Go back to a moment");
     server.shell.run(&archive).await;
     let service = Service::start_at(&server.url()).await;
     server.shell.run(&copy).await;
+    // A week later, the first copy is too old.
+    server.shell.run("mv \"$BACKUP\"/base-* \"$BACKUP/base-2000-01-01\"").await;
+    predict(&service).await;
+    server.shell.run(&copy).await;
+    server.shell.run(&clean).await;
+    let archived = "ls \"$BACKUP/wal\" | grep -c '^[0-9A-F]*$'";
+    let all = server.shell.run(archived).await;
+    server.shell.run("rm -r \"$BACKUP/base-2000-01-01\"").await;
+    server.shell.run(&clean).await;
+    let needed = server.shell.run(archived).await;
+    let number = |text: &str| text.trim().parse::<u32>().unwrap();
+    assert!(number(&needed) < number(&all), "{needed} of {all}");
     let kept = predict(&service).await;
     let now = "psql -X -At -d postgres -c 'select clock_timestamp()'";
     let moment = server.shell.run(now).await;
     let lost = predict(&service).await;
 
-    server.shell.clone().with("MOMENT", moment.trim()).run(&back).await;
+    let base = server.shell.run("printf %s \"$BACKUP\"/base-*").await;
+    let shell = server.shell.clone().with("MOMENT", moment.trim()).with("BASE", &base);
+    shell.run(&back).await;
     eventually("the server may be written to", async || {
         let state = "psql -X -At -d postgres -c 'select pg_is_in_recovery()'";
         server.shell.run(state).await.trim() == "f"
