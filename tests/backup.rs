@@ -1,5 +1,6 @@
 //! The commands of `deploy/backup.md`, as they stand there: each is run, and does what the page says.
 
+mod compose;
 mod moment;
 mod newer_postgres;
 mod page;

@@ -3,9 +3,10 @@
 use crate::architecture::read;
 
 /// The sections that hold commands.
-pub(super) const HEADINGS: [&str; 7] = [
+pub(super) const HEADINGS: [&str; 8] = [
     "Back up",
     "Restore",
+    "In Compose",
     "Go back to a moment",
     "A private database",
     "The spool",
