@@ -57,6 +57,7 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
         ("targetPort: http", "targetPort: https"),
         ("path: /health/ready", "path: /ready"),
         ("name: THREADS", "name: WORKERS"),
+        ("name: onrecord-writer", "name: onrecord-owner"),
         ("serviceAccountName: onrecord", "serviceAccountName: other"),
         ("args: [migrate]", "args: [migrat]"),
     ]
@@ -142,7 +143,10 @@ def check_kubernetes(text: str) -> list[str]:
         if pod["spec"]["serviceAccountName"] not in accounts:
             found.append(f"there is no service account {pod['spec']['serviceAccountName']}")
         for container in pod["spec"]["containers"]:
-            found += unknown(variable["name"] for variable in container["env"])
+            found += unknown(variable["name"] for variable in container.get("env", ()))
+            secret = "onrecord-owner" if container.get("args") else "onrecord-writer"
+            if container.get("envFrom") != [{"secretRef": {"name": secret}}]:
+                found.append(f"{container['name']} has not the settings of {secret}")
             found += run([SERVICE, *container.get("args", []), "--help"], quiet=True)
             names = {port["name"] for port in container.get("ports", [])}
             ports[pod["metadata"]["labels"]["app.kubernetes.io/name"]] = names
