@@ -87,6 +87,9 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
     compose = Path(DEPLOY, "compose.yaml").read_text()
     yield "compose", compose, check_compose, [
         ("restart: unless-stopped", "restart: unless-stoped"),
+        ("command: [migrate]", "command: [migrat]"),
+        ("      migrate: {condition", "      migrat: {condition"),
+        ("./secrets/upkeep:", "./secrets/upkep:"),
         ("read_only: true", "read_only: false"),
         ("127.0.0.1:8000:8000", "8000:8000"),
         ("postgres:17.6-bookworm", "postgres:latest"),
@@ -95,6 +98,7 @@ def checks() -> Iterator[tuple[str, str, Check, list[tuple[str, str]]]]:
         ("POSTGRES_PASSWORD_FILE", "POSTGRES_PASSWORD"),
         ("onrecord_writer@postgres", "onrecord_writer@database"),
         ("onrecord_writer@postgres", "onrecord_reader@postgres"),
+        ("onrecord_writer@postgres", "onrecord_migrator@postgres"),
         ("./sql/roles.sql", "./roles.sql"),
         ("secrets/grafana", "secrets/grafana-admin"),
         ("      prometheus: {condition", "      promethus: {condition"),

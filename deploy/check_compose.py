@@ -9,7 +9,7 @@ from pathlib import Path
 import compose_spec
 import yaml
 
-from known import DEPLOY, ROOT, run, unknown
+from known import DEPLOY, ROOT, SERVICE, run, unknown
 
 
 def check_compose(text: str) -> list[str]:
@@ -25,20 +25,29 @@ def check_compose(text: str) -> list[str]:
     for name, service in services.items():
         found += [f"{name}: {what}" for what in loose(service) + missing(service, compose)]
         found += [f"{name} waits for {other}" for other in service.get("depends_on", ()) if other not in services]
+        if service["image"].startswith("onrecord"):
+            found += [f"{name}: {what}" for what in ours(service, services)]
         # The image of the service has no client that could ask.
-        if name != "onrecord" and "healthcheck" not in service:
+        elif "healthcheck" not in service:
             found.append(f"{name} has no health check")
-    service = services["onrecord"]
+    reachable = services["onrecord"]["environment"].values()
+    if any("migrator" in value for value in reachable):
+        found.append("whoever takes over the service owns the record")
+    return found
+
+
+def ours(service: dict, services: dict) -> list[str]:
+    """What is wrong with a container of our image: its version, its variables, its database."""
+    found = unknown(service["environment"])
     version = tomllib.loads(Path(ROOT, "Cargo.toml").read_text())["workspace"]["package"]["version"]
     if service["image"] != f"onrecord:{version}":
         found.append(f"{service['image']} is not the version {version}")
-    found += unknown(service["environment"])
-    for variable in ("DATABASE_URL", "MAINTENANCE_DATABASE_URL"):
-        user, host, database = re.split("[@/]", service["environment"][variable].removeprefix("postgresql://"))
-        if host not in services or database != services[host]["environment"]["POSTGRES_DB"]:
-            found.append(f"{variable} leads nowhere")
-        if f"alter role {user} password" not in Path(DEPLOY, "compose/passwords.sql").read_text():
-            found.append(f"{user} gets no password")
+    found += run([SERVICE, *service.get("command", []), "--help"], quiet=True)
+    user, host, database = re.split("[@/]", service["environment"]["DATABASE_URL"].removeprefix("postgresql://"))
+    if host not in services or database != services[host]["environment"]["POSTGRES_DB"]:
+        found.append("DATABASE_URL leads nowhere")
+    if f"alter role {user} password" not in Path(DEPLOY, "compose/passwords.sql").read_text():
+        found.append(f"{user} gets no password")
     return found
 
 

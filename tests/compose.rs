@@ -38,12 +38,29 @@ fn secret(deploy: &Path, name: &str) -> String {
     fs::read_to_string(deploy.join("secrets").join(name)).unwrap().trim_end().to_owned()
 }
 
-/// What a container of compose.yaml is told by variables.
-fn variables(deploy: &Path, service: &str) -> Vec<(String, String)> {
+/// The service as this container of compose.yaml starts it, with what it mounts; the database is on this port.
+fn container(deploy: &Path, name: &str, port: u16) -> Command {
     let text = fs::read_to_string(deploy.join("compose.yaml")).unwrap();
     let compose: Value = serde_saphyr::from_str(&text).unwrap();
-    let variables = compose["services"][service]["environment"].as_object().unwrap().iter();
-    variables.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+    let container = &compose["services"][name];
+    let [mounted] = container["volumes"].as_array().unwrap().as_slice() else {
+        panic!("{name} mounts other things as well")
+    };
+    let mounted = mounted.as_str().unwrap().strip_suffix(":/etc/onrecord:ro").unwrap();
+    let mounted = deploy.join(mounted.strip_prefix("./").unwrap()).display().to_string();
+    let mut command = Service::command();
+    if let Some(arguments) = container["command"].as_array() {
+        command.args(arguments.iter().map(|it| it.as_str().unwrap()));
+    }
+    for (variable, value) in container["environment"].as_object().unwrap() {
+        let value = value.as_str().unwrap().replace("/etc/onrecord", &mounted);
+        let value = value.replace("@postgres/", &format!("@127.0.0.1:{port}/"));
+        // A port of its own, as they share this machine.
+        if variable != "LISTEN" {
+            command.env(variable, value.replace("${RETAIN_DAYS:-}", "90"));
+        }
+    }
+    command
 }
 
 /// As PostgreSQL's image runs the files of its directory for them.
@@ -69,24 +86,37 @@ async fn the_secrets_let_the_service_into_its_database_and_its_clients_into_the_
         run_sql(&postgres, port, &file);
     }
 
-    let mounted = |value: String| value.replace("/etc/onrecord", &format!("{secrets}/onrecord"));
-    let host = format!("@127.0.0.1:{port}/");
-    let told = variables(deploy, "onrecord").into_iter();
-    let told = told.map(|(name, value)| (name, mounted(value).replace("@postgres/", &host)));
-    let mut command = Service::command();
-    command.envs(told);
-    let service = Service::spawn(command, false).await;
+    let migrated = container(deploy, "migrate", port).output().unwrap();
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    let service = Service::spawn(container(deploy, "onrecord", port), false).await;
+    let upkeep = Service::spawn(container(deploy, "upkeep", port), false).await;
 
     let client = secret(deploy, "client");
     let asked = service.post("/predict", &flower()).bearer_auth(&client).send().await.unwrap();
     assert_eq!(asked.status(), 200);
-    for (name, allowed) in [("prometheus", 200), ("grafana", 401)] {
+    let figures = async |name: &str| {
         let figures = service.client.get(service.url("/metrics"));
-        let figures = figures.bearer_auth(secret(deploy, name)).send().await.unwrap();
-        assert_eq!(figures.status(), allowed, "{name}");
-    }
+        figures.bearer_auth(secret(deploy, name)).send().await.unwrap()
+    };
+    assert_eq!(figures("grafana").await.status(), 401);
+    let seen = figures("prometheus").await;
+    assert_eq!(seen.status(), 200);
+    let seen = seen.text().await.unwrap();
+    assert!(seen.contains("onrecord_retention_seconds 7776000\n"), "{seen}");
+
+    // Who keeps the record up, and who may not.
+    let kept_up = "onrecord_upkeep_last_success_timestamp_seconds ";
+    assert!(!seen.contains(kept_up), "{seen}");
+    let seen = upkeep.get("/metrics").await.text().await.unwrap();
+    assert!(seen.contains(kept_up), "{seen}");
     let writer = "select count(*) from pg_stat_activity where usename = 'onrecord_writer'";
     assert!(count(&postgres.try_connect().await.unwrap(), writer).await > 0);
+    let owner = secret(deploy, "migrator");
+    for file in fs::read_dir(deploy.join("secrets/onrecord")).unwrap() {
+        let file = file.unwrap().path();
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(&owner), "{}", file.display());
+    }
 }
 
 #[test]
@@ -94,7 +124,7 @@ fn what_was_made_before_stays_and_nobody_else_gets_in() {
     let copy = deployed();
     let secrets = copy.path().join("secrets");
     let names = ["postgres", "migrator", "writer", "grafana", "prometheus", "client"];
-    let of_service = ["onrecord/keys", "onrecord/pgpass"];
+    let of_service = ["onrecord/keys.toml", "onrecord/pgpass", "upkeep/pgpass"];
     let all: Vec<PathBuf> = names.iter().chain(&of_service).map(|it| secrets.join(it)).collect();
     let read = || all.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
     let before = read();
@@ -104,6 +134,9 @@ fn what_was_made_before_stays_and_nobody_else_gets_in() {
     make_secrets(copy.path());
     assert_ne!(fs::read(&all[5]).unwrap(), before[5]);
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-    assert_eq!((mode(&secrets), mode(&secrets.join("onrecord"))), (0o700, 0o700));
+    for directory in ["", "onrecord", "upkeep"] {
+        assert_eq!(mode(&secrets.join(directory)), 0o700, "{directory}");
+    }
     assert_eq!((mode(&all[0]), mode(&all[6]), mode(&all[7])), (0o644, 0o600, 0o600));
+    assert_eq!(mode(&all[8]), 0o600);
 }

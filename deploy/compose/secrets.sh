@@ -9,7 +9,7 @@ SERVICE_USER=65532
 
 # Nobody of this machine gets in. The files themselves are open, as each container has a user of its own.
 mkdir -p -m 700 secrets
-mkdir -p -m 700 secrets/onrecord
+mkdir -p -m 700 secrets/onrecord secrets/upkeep
 umask 022
 
 # The program that ONRECORD names, or that of the image.
@@ -41,19 +41,20 @@ key() {
     shift
     # Whoever adds a key must be its owner.
     chown -R 0:0 secrets/onrecord
-    onrecord key new --api-keys-file "$PWD/secrets/onrecord/keys" --name "$name" "$@" 2>/dev/null
+    onrecord key new --api-keys-file "$PWD/secrets/onrecord/keys.toml" --name "$name" "$@" 2>/dev/null
 }
 
-passwords() {
-    printf '*:*:*:onrecord_writer:%s\n*:*:*:onrecord_migrator:%s\n' "$(cat secrets/writer)" "$(cat secrets/migrator)"
+password() {
+    printf '*:*:*:onrecord_%s:%s\n' "$1" "$(cat "secrets/$1")"
 }
 
 for name in postgres migrator writer grafana; do
     make "$name" random
 done
-make onrecord/pgpass passwords
+make onrecord/pgpass password writer
+make upkeep/pgpass password migrator
 make prometheus key prometheus --scope metrics
 make client key client --scope predict --scope read
-chmod 600 secrets/onrecord/*
-chown -R "$SERVICE_USER:$SERVICE_USER" secrets/onrecord
+chmod 600 secrets/onrecord/* secrets/upkeep/*
+chown -R "$SERVICE_USER:$SERVICE_USER" secrets/onrecord secrets/upkeep
 echo "The secrets are in $PWD/secrets: the key of a first client in client, the password of Grafana's admin in grafana."
