@@ -97,6 +97,9 @@ async fn the_files_of_a_private_database_are_copied_and_put_back() {
     let kept = predict(&service).await;
     assert_eq!(service.stop().await.code(), Some(0));
     shell.run(&copy).await;
+    // A second copy into the same place would lie in the first, and look like it.
+    let said = shell.fail(&copy).await;
+    assert!(said.contains("exists"), "{said}");
     let service = Service::start_private(&data).await;
     let lost = predict(&service).await;
     assert_eq!(service.stop().await.code(), Some(0));
@@ -163,7 +166,7 @@ async fn a_spool_is_brought_to_the_record_by_another_service_and_replaces_none()
 #[tokio::test]
 async fn keys_that_were_put_back_count_again() {
     let (database, directory) = (TestDatabase::create().await, TempDir::new().unwrap());
-    let keys = directory.path().join("keys").display().to_string();
+    let keys = directory.path().join("keys.toml").display().to_string();
     let shell = Shell::new(directory.path()).with("API_KEYS_FILE", &keys);
     let [copy, put_back] = blocks("The keys");
     let secret = shell.run("onrecord key new --scope read 2> /dev/null").await;
