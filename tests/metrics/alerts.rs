@@ -13,8 +13,6 @@ use crate::support::{Scrape, Service, TestDatabase, flower};
 const OF_PROMETHEUS: [&str; 1] = ["up"];
 /// What is served only by HTTPS; `tls::renewal` sees it.
 const OF_HTTPS: [&str; 1] = ["onrecord_tls_certificate_expiry_timestamp_seconds"];
-/// What is served only with keys; `access::trust` sees it.
-const OF_KEYS: [&str; 1] = ["onrecord_keys_read_ago_seconds"];
 const LABELS_OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
 /// The words of its language that are followed by no parenthesis, and those that are followed by labels.
@@ -120,7 +118,7 @@ async fn every_figure_of_the_rules_and_the_dashboard_is_served() {
     let names = scrape.names();
     assert!(named.figures.contains("onrecord_circuit_open"), "{named:?}");
     assert!(named.figures.len() > 15, "{named:?}");
-    let elsewhere = [OF_PROMETHEUS, OF_HTTPS, OF_KEYS].concat();
+    let elsewhere = [OF_PROMETHEUS, OF_HTTPS].concat();
     for figure in &named.figures {
         let known = made.contains(figure) || elsewhere.contains(&figure.as_str());
         assert!(known || names.contains(figure.as_str()), "a rule or a panel wants {figure}");
