@@ -104,7 +104,7 @@ async fn the_secrets_let_the_service_into_its_database_and_its_clients_into_the_
     let seen = seen.text().await.unwrap();
     assert!(seen.contains("onrecord_retention_seconds 7776000\n"), "{seen}");
 
-    // Who keeps the record up, and who may not.
+    // The roles that keep the record up, and those that may not.
     let kept_up = "onrecord_upkeep_last_success_timestamp_seconds ";
     assert!(!seen.contains(kept_up), "{seen}");
     let seen = upkeep.get("/metrics").await.text().await.unwrap();

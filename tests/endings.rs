@@ -26,7 +26,7 @@ async fn check_nothing_is_left(data_dir: &Path, what: &str) {
 }
 
 /// The children of a process, by name.
-fn children(of: Pid, name: &str) -> Vec<Pid> {
+pub(crate) fn children(of: Pid, name: &str) -> Vec<Pid> {
     let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat=,comm="]).output().unwrap();
     let of = of.to_string();
     String::from_utf8_lossy(&listing.stdout)

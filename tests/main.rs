@@ -55,5 +55,6 @@ mod starting;
 mod supervisor;
 mod support;
 mod tables;
+mod terminal;
 mod tls;
 mod unfit;

@@ -153,7 +153,7 @@ async fn a_service_that_drains_is_not_ready_and_serves_on() {
     let ready = service.get("/health/ready").await;
     assert_eq!((ready.status().as_u16(), ready.headers().contains_key("retry-after")), (503, true));
     let live = service.get("/health/live").await;
-    // Whoever would use the connection again might do so in the moment in which it ends.
+    // A client that used the connection again might do so in the moment in which it ends.
     assert_eq!(
         (live.status().as_u16(), &live.headers()["connection"]),
         (200, &"close".parse().unwrap())

@@ -17,7 +17,7 @@ test("behind a path prefix, trying POST /predict asks for it under the prefix", 
     const { status, body } = await execute(predict);
     assert.equal(status, 200);
     assert.deepEqual(asked, [`GET ${PREFIX}/docs`, `POST ${PREFIX}/predict`]);
-    // What one copies from the page has the prefix too.
+    // The commands that the page offers for copying have the prefix too.
     assert.equal(await predict.locator(".request-url pre").innerText(), `${origin}${PREFIX}/predict`);
     assert.match(await predict.locator(".curl-command").innerText(), new RegExp(`'${origin}${PREFIX}/predict'`));
 

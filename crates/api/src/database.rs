@@ -45,7 +45,7 @@ impl Located {
         self.private.as_ref().map(Self::url_of)
     }
 
-    /// Where it is: the directory of a private database, the address of another.
+    /// The place of the record: the directory of a private database, the address of another.
     pub(crate) fn place(&self) -> String {
         self.private.as_ref().map_or_else(
             || self.database.to_string(),
@@ -53,7 +53,7 @@ impl Located {
         )
     }
 
-    /// What a tool needs that knows no Unix socket, if a private database has a port for it.
+    /// The connection parameters for a tool that cannot use a Unix socket, if a private database has a port for it.
     pub(crate) fn for_tools(&self) -> Option<String> {
         let private = self.private.as_ref()?;
         let loopback = private.loopback()?;

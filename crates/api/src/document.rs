@@ -21,11 +21,11 @@ const DESCRIPTION: &str = "\
 A prediction service whose every answer is on the record: input and prediction are committed to PostgreSQL before the \
 answer goes out.
 
-Times are RFC 3339 in UTC. Answers may get new fields in later versions, so pass over what you do not know; a request must not \
-have fields that this document does not know. Bodies in both directions may be compressed by gzip.
+Times are RFC 3339 in UTC. Answers may get new fields in later versions, so ignore fields that you do not know. Requests may have \
+only the fields of this document. Bodies of requests and answers may be compressed with gzip.
 
-Failures are problem details (RFC 9457). Their `code` tells them apart and keeps its meaning; each status lists its own, and there may be \
-more some day.";
+Failures are problem details (RFC 9457). Programs can tell them apart by their `code`, which keeps its meaning. Each status lists its \
+codes; later versions may add more.";
 
 /// What clients call the operations, and the scopes of which a key needs one. Told to poem-openapi at each of them, it would
 /// wrap every call to pass it on.

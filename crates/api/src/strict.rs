@@ -113,7 +113,7 @@ impl<'a, T: FromBody> ApiExtractor<'a> for Strict<T> {
 
 /// Receives a body, and the room that it takes.
 async fn receive(request: &Request, body: Body) -> Result<(Bytes, Room), Problem> {
-    let broken = |error| Problem::new(Code::MalformedBody, "the body broke off").because(error);
+    let broken = |error| Problem::new(Code::MalformedBody, "the body ended early").because(error);
     if request.header(header::EXPECT).is_some() && declared_length(request) > LONGEST {
         return Err(too_long()); // The client waits for a word before it sends, so nothing is thrown away.
     }

@@ -38,7 +38,7 @@ pub enum Error {
         oldest: u32,
         /// Where it was looked for.
         searched: String,
-        /// What was found and does not run, with the reasons.
+        /// Programs that were found and do not run, with the reasons.
         broken: Vec<String>,
         /// What to do about it on this platform.
         hint: String,
@@ -50,9 +50,9 @@ pub enum Error {
         path.display()
     )]
     Exhausted {
-        /// What was to be used.
+        /// The file or directory that was to be used.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -178,7 +178,7 @@ pub enum Error {
     CannotSwitch {
         /// The user who would run PostgreSQL.
         user: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -257,12 +257,12 @@ pub enum Error {
         owner: u32,
         /// The user of this process.
         ours: u32,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 
-    /// What stands on the way to the data directory, or in its place, is no directory.
+    /// A file or a dangling link stands in the place of the data directory, or on the way to it.
     #[error(
         "{} {what}, so the data directory {} cannot be there; take it away, or choose another directory with --data-dir",
         path.display(),
@@ -271,9 +271,9 @@ pub enum Error {
     NoDirectory {
         /// The data directory.
         directory: PathBuf,
-        /// What stands there.
+        /// The place.
         path: PathBuf,
-        /// What it is.
+        /// The description of what stands there.
         what: String,
     },
 
@@ -285,7 +285,7 @@ pub enum Error {
     NotCreated {
         /// The data directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -306,7 +306,7 @@ pub enum Error {
     Port {
         /// The port.
         port: u16,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -344,7 +344,7 @@ pub enum Error {
         action: &'static str,
         /// On which path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -354,7 +354,7 @@ pub enum Error {
     Run {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },

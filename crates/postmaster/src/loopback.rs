@@ -16,7 +16,7 @@ use crate::stop::Stop;
 /// The address that PostgreSQL listens on.
 pub(crate) const ADDRESS: &str = "127.0.0.1";
 
-/// What PostgreSQL asks of whom: of the service, at the socket, nothing; of a tool, at the port, the password.
+/// The rules of admission: the service, at the socket, needs no password; a tool, at the port, does.
 const ADMISSION: &str = "\
 # Written anew at each start with --pg-port.
 local all all trust

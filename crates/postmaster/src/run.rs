@@ -25,13 +25,13 @@ pub(crate) fn run(
 ) -> Result<(), Error> {
     let mut child = Tied::spawn(account, program, arguments, Stdio::piped(), Ending::Kill)?;
     if let Some(mut stdin) = child.take_stdin() {
-        // One that ended without reading says why in its status.
+        // A program that ended without reading says why in its status.
         let _ = stdin.write_all(input.as_bytes());
     }
     let stderr = child.take_stderr();
     let said = thread::Builder::new().name("initdb-log".to_owned()).spawn(move || {
         let mut said = Vec::new();
-        // What cannot be read was not said.
+        // Output that cannot be read counts as none.
         let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut said));
         String::from_utf8_lossy(&said).into_owned()
     });

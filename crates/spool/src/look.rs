@@ -26,7 +26,7 @@ pub enum Standing {
 pub fn look(directory: &Path) -> Result<Standing, Error> {
     let Ok(there) = fs::canonicalize(directory) else {
         let above = directory.ancestors().skip(1);
-        // That of a relative path may be empty: the working directory.
+        // The last ancestor of a relative path is empty, and means the working directory.
         let above = above.map(|it| if it.as_os_str().is_empty() { Path::new(".") } else { it });
         let above = above.into_iter().find_map(|it| fs::canonicalize(it).ok());
         can_be_written(above.as_deref().unwrap_or(directory))?;

@@ -1,4 +1,4 @@
-//! What to do about refusals that time does not heal.
+//! Remedies for refusals that time does not heal.
 
 use std::borrow::Cow;
 

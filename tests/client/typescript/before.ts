@@ -11,7 +11,7 @@ const { prediction, record, page, predictions, problem } = await use(address, se
 const answers: object[] = [prediction, record, record.input, page, predictions, problem];
 answers.push(...page.predictions, ...predictions.predictions, ...(problem.errors ?? []));
 for (const answer of answers) {
-  // What the types do not know is passed on nevertheless.
+  // Fields that the types do not know are passed on nevertheless.
   const unknown = Object.fromEntries(Object.entries(answer).filter(([name]) => name.startsWith("added_")));
   assert.deepEqual(unknown, added);
 }

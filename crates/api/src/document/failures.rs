@@ -54,17 +54,17 @@ fn response(first: Code) -> Value {
     });
     let (header, meaning, required, schema) = match status {
         StatusCode::UNAUTHORIZED => {
-            ("WWW-Authenticate", "How to show a key.", true, json!({"type": "string"}))
+            ("WWW-Authenticate", "The way to send an API key.", true, json!({"type": "string"}))
         }
         StatusCode::FORBIDDEN => (
             "WWW-Authenticate",
-            "The scopes of which one is needed.",
+            "The scopes that the operation accepts; the key needs one of them.",
             false,
             json!({"type": "string"}),
         ),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => (
             "Retry-After",
-            "After how many seconds to try again.",
+            "The number of seconds to wait before the next try.",
             true,
             json!({"type": "integer", "format": "uint32"}),
         ),

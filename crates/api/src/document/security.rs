@@ -12,13 +12,14 @@ const SCHEME: &str = "api_key";
 pub(crate) const SCOPES: &str = "x-required-scopes";
 
 const DESCRIPTION: &str = "\
-An API key, if the service was started with keys. `x-required-scopes` names the scopes of which the key needs one:
+An API key, if the service was started with keys. The key needs one of the scopes that \
+`x-required-scopes` names:
 
-- `predict`: ask for predictions
-- `read`: see the whole record, whoever asked
-- `label`: say what turned out to be true
-- `metrics`: see the figures of the service, and nothing of the record
-- `admin`: see and change how the service runs
+- `predict`: get predictions
+- `read`: read the whole record, of all callers
+- `label`: add the truth (no operation needs it yet)
+- `metrics`: read the metrics, and nothing of the record
+- `admin`: see how the service runs
 
 None contains another. `onrecord key new` makes a key.";
 

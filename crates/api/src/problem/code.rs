@@ -31,13 +31,13 @@ macro_rules! codes {
 }
 
 codes! {
-    MalformedRequest, BAD_REQUEST, "malformed_request", "a header or the address is not as HTTP wants it";
-    MalformedBody, BAD_REQUEST, "malformed_body", "the body is not JSON, is nested too deep, or broke off";
+    MalformedRequest, BAD_REQUEST, "malformed_request", "a header or the address is not valid HTTP";
+    MalformedBody, BAD_REQUEST, "malformed_body", "the body is not JSON, is nested too deep, or ended early";
     MalformedIdempotencyKey, BAD_REQUEST, "malformed_idempotency_key", "the `Idempotency-Key` is not 1 to 255 visible ASCII characters";
     ApiKeyMissing, UNAUTHORIZED, "api_key_missing", "the request has no API key";
     ApiKeyInvalid, UNAUTHORIZED, "api_key_invalid", "the API key is unknown, has expired or was revoked";
     ScopeMissing, FORBIDDEN, "scope_missing", "the API key has none of the scopes that the operation takes";
-    HostNotAllowed, FORBIDDEN, "host_not_allowed", "a service without API keys does not answer under this name";
+    HostNotAllowed, FORBIDDEN, "host_not_allowed", "without API keys the service accepts only requests for names of this machine; see `--allowed-host`";
     NoSuchAddress, NOT_FOUND, "no_such_address", "nothing is served at this address";
     NoSuchRecord, NOT_FOUND, "no_such_record", "no record has this id";
     MethodNotAllowed, METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods, which `Allow` names";

@@ -1,4 +1,4 @@
-//! What to do about failures that the system explains.
+//! Remedies for failures that the system explains.
 
 use std::error::Error as StdError;
 use std::io;

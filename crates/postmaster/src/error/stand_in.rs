@@ -1,4 +1,4 @@
-//! What can be wrong with the stand-in of a data directory.
+//! Failures to find the record by the stand-in of a data directory.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ pub enum StandInError {
         data_dir: PathBuf,
         /// The data directory that has the record.
         original: PathBuf,
-        /// Where the record is.
+        /// The place of the record.
         stand_in: PathBuf,
     },
 
@@ -98,9 +98,9 @@ pub enum StandInError {
     UnreachableStandIn {
         /// The data directory.
         data_dir: PathBuf,
-        /// Where its stand-in would be.
+        /// The place of its stand-in.
         root: PathBuf,
-        /// As whom PostgreSQL runs.
+        /// The user who runs PostgreSQL.
         user: String,
     },
 }
