@@ -68,6 +68,7 @@ async fn a_private_database_is_looked_at_without_being_made() {
     let service = Service::start_private(&data_dir).await;
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let open = home.path().join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
@@ -78,6 +79,13 @@ async fn a_private_database_is_looked_at_without_being_made() {
         (
             vec![at(&home.path().join("new")), format!("PG_BIN={}", home.path().display())],
             "no PostgreSQL",
+        ),
+        (
+            vec![
+                at(&home.path().join("new")),
+                format!("PG_PORT={}", taken.local_addr().unwrap().port()),
+            ],
+            "--pg-port takes another port",
         ),
     ] {
         let output = check(&settings);

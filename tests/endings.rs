@@ -11,7 +11,9 @@ use nix::unistd::Pid;
 use tokio::task::spawn_blocking;
 
 use crate::private_postgres::{postmaster, processes};
-use crate::support::{Log, Service, TestDatabase, eventually, flower, home, measured, spawn};
+use crate::support::{
+    Log, Service, TestDatabase, eventually, flower, home, in_a_terminal, measured, spawn,
+};
 
 /// How long PostgreSQL may take to end after its service.
 const PROMISED: Duration = Duration::from_secs(15);
@@ -107,17 +109,11 @@ async fn sighup_is_harmless() {
 /// Runs a service in a terminal, with these words after its name in a shell, and closes the terminal; gives its log.
 #[cfg(target_os = "linux")]
 async fn close_the_terminal(data_dir: &Path, words: &str, log: &Path) -> String {
-    let program = Service::command().get_program().to_str().unwrap().to_owned();
     let mut command = Service::command();
-    command.env("DATA_DIR", data_dir).env("SHELL", "/bin/sh");
-    let line = format!("exec {program} {words}");
-    let mut terminal = Command::new("script");
-    terminal.args(["-q", "-f", "-c", &line]).arg(log.with_extension("typed"));
-    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    terminal.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut terminal = terminal.spawn().unwrap();
-    let said = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    command.env("DATA_DIR", data_dir);
     let typed = log.with_extension("typed");
+    let mut terminal = in_a_terminal(&command, words, &typed).spawn().unwrap();
+    let said = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     eventually("it listens", async || {
         said(log).contains("listening on") || said(&typed).contains("listening on")
     })

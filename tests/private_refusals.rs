@@ -10,21 +10,13 @@ use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 use crate::starting::check_refused;
-use crate::support::{Service, flower, home};
+use crate::support::{Service, flower, home, wrapped};
 
 /// The service on this data directory.
 fn on(data_dir: &Path) -> Command {
     let mut command = Service::command();
     command.env("DATA_DIR", data_dir);
     command
-}
-
-/// The same command, run by another program.
-fn by(words: &[&str], command: &Command) -> Command {
-    let mut other = Command::new(words[0]);
-    other.args(&words[1..]).arg(command.get_program()).args(command.get_args()).env_clear();
-    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    other
 }
 
 /// The same command, run by this user, who may not enter where the tests are built.
@@ -36,7 +28,7 @@ fn as_user(uid: u32, command: &Command, home: &Path) -> Command {
     let mut copy = Command::new(program);
     copy.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let (user, group) = (format!("--reuid={uid}"), format!("--regid={uid}"));
-    by(&["setpriv", &user, &group, "--clear-groups"], &copy)
+    wrapped(&["setpriv", &user, &group, "--clear-groups"], &copy)
 }
 
 #[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
@@ -129,14 +121,14 @@ async fn a_user_without_a_name_is_told_to_get_one() {
 #[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
 async fn the_root_of_a_user_namespace_is_told_to_be_an_ordinary_user() {
     const ENTER: [&str; 3] = ["unshare", "--user", "--map-root-user"];
-    let works = by(&ENTER, &Command::new("true")).output();
+    let works = wrapped(&ENTER, &Command::new("true")).output();
     if !works.as_ref().is_ok_and(|it| it.status.success()) {
         eprintln!("NOT TESTED: there is no user namespace here: {works:?}");
         return;
     }
     let home = home();
     let said = ["switching to the user", "Invalid argument", "as an ordinary user", "DATABASE_URL"];
-    check_refused(by(&ENTER, &on(&home.path().join("data"))), &said).await;
+    check_refused(wrapped(&ENTER, &on(&home.path().join("data"))), &said).await;
 }
 
 #[tokio::test]
@@ -144,7 +136,7 @@ async fn too_few_descriptors_are_named_as_such_and_nothing_is_fetched() {
     let home = home();
     for limit in [12, 14, 16, 18, 20, 24] {
         let limited = format!("ulimit -n {limit} && exec \"$0\"");
-        let command = by(&["sh", "-c", &limited], &on(&home.path().join("data")));
+        let command = wrapped(&["sh", "-c", &limited], &on(&home.path().join("data")));
         let log = check_refused(command, &["Too many open files", "limit"]).await;
         assert!(!log.contains("no PostgreSQL"), "{limit}: {log}");
     }

@@ -23,5 +23,5 @@ pub(crate) use postgres::home;
 pub(crate) use process::{cpu, descriptors, resident};
 pub(crate) use record::{TableLock, check_record, count, end_sessions, lone_rows};
 pub(crate) use scrape::Scrape;
-pub(crate) use service::{Log, Service, flower, spawn};
+pub(crate) use service::{Log, Service, flower, in_a_terminal, spawn, wrapped};
 pub(crate) use wire::Wire;

@@ -1,15 +1,15 @@
-//! What the service says to somebody who starts it in a terminal, with nothing configured.
+//! The service in a terminal, with nothing configured: a newcomer sees the record and every request.
 #![cfg(target_os = "linux")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use nix::sys::signal::{Signal, kill};
 use reqwest::Client;
 
 use crate::endings::children;
-use crate::support::{Service, eventually, flower, home};
+use crate::support::{Service, eventually, flower, home, in_a_terminal};
 
 /// A service in a terminal.
 struct Terminal {
@@ -22,15 +22,9 @@ impl Terminal {
     #[expect(clippy::print_stderr, reason = "a test that cannot apply says why")]
     async fn start(data_dir: &Path, shown: PathBuf) -> Option<Self> {
         let mut command = Service::command();
-        command.env("DATA_DIR", data_dir).env("SHELL", "/bin/sh");
-        let mut terminal = Command::new("script");
-        let program = command.get_program().to_str().unwrap();
-        terminal.args(["-q", "-f", "-c", &format!("exec {program}")]).arg(&shown);
-        // A terminal chooses the format of the log.
-        let variables = command.get_envs().filter(|(name, _)| *name != "LOG_FORMAT");
-        terminal.env_clear().envs(variables.filter_map(|(name, value)| Some((name, value?))));
-        terminal.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(terminal) = terminal.spawn() else {
+        // The terminal chooses the format of the log.
+        command.env("DATA_DIR", data_dir).env_remove("LOG_FORMAT");
+        let Ok(terminal) = in_a_terminal(&command, "", &shown).spawn() else {
             eprintln!("not applicable: there is no program `script`");
             return None;
         };

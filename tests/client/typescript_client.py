@@ -13,7 +13,7 @@ PACKAGES = SOURCES / "node_modules"
 
 def generate(document: Path, directory: Path, program: str) -> None:
     """Makes a project of the generated types, the scenario and the program, as somebody who uses the service has one."""
-    # What the project held before must not be compiled again.
+    # Files of an earlier run must not be compiled again.
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     for name in ("package.json", "tsconfig.json", "scenario.ts", f"{program}.ts"):

@@ -56,11 +56,8 @@ impl Service {
 
     /// The same under limits of descriptors, in the words of the shell: `-n 64`.
     pub(crate) async fn start_with_descriptors(database: &TestDatabase, limits: &str) -> Self {
-        let program = Self::command();
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit {limits} && exec \"$0\"")]);
-        command.arg(program.get_program()).env_clear();
-        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let limited = format!("ulimit {limits} && exec \"$0\"");
+        let mut command = wrapped(&["sh", "-c", &limited], &Self::command());
         command.env("DATABASE_URL", database.url());
         Self::spawn(command, false).await
     }
@@ -179,6 +176,24 @@ impl Drop for Service {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The same command, run by another program, whose name and arguments come first.
+pub(crate) fn wrapped(words: &[&str], command: &Command) -> Command {
+    let mut other = Command::new(words[0]);
+    other.args(&words[1..]).arg(command.get_program()).args(command.get_args()).env_clear();
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other
+}
+
+/// A command that runs this one in a terminal, and keeps in a file what that shows. `words` stand behind it in a shell.
+pub(crate) fn in_a_terminal(command: &Command, words: &str, shown: &Path) -> Command {
+    let line = format!("exec {} {words}", command.get_program().to_str().unwrap());
+    let mut terminal = Command::new("script");
+    terminal.args(["-q", "-f", "-c", &line]).arg(shown).env_clear().env("SHELL", "/bin/sh");
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    terminal.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    terminal
 }
 
 /// Starts a command whose log is read in the background.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 
 use anyhow::{Context, ensure};
 use postmaster::Outlook;
@@ -116,10 +116,6 @@ async fn database(settings: &Settings, report: &mut Report) {
 }
 
 fn private(settings: &Settings) -> anyhow::Result<String> {
-    if let Some(port) = settings.pg_port {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        free.with_context(|| format!("the port {port} of --pg-port cannot be had"))?;
-    }
     let found = postmaster::look(&database::private(settings));
     let Outlook { is_there, programs } = found.map_err(database::explained_private)?;
     let programs = programs

@@ -30,7 +30,7 @@ const REMOVE: &str = "remove what has left the record";
 
 /// What to do about a user who may not.
 const DENIED: &str = "this user may not keep the record up: partitions, retention and expired answers are left to \
-                      whoever has MAINTENANCE_DATABASE_URL, or to `onrecord upkeep`";
+                      a user who may, named by MAINTENANCE_DATABASE_URL or running `onrecord upkeep`";
 
 /// Sees to it before anything is served. That it fails is no reason not to serve: partitions are made days ahead.
 pub(crate) async fn first(upkeep: &Upkeep) -> Arc<LastPass> {

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::fingerprint::fingerprint;
 use crate::lock::Lock;
-use crate::loopback::Loopback;
+use crate::loopback::{self, Loopback};
 use crate::place::{CLUSTER, Place};
 use crate::programs::Programs;
-use crate::socket::PORT;
 use crate::stand_in::StandIn;
 use crate::stop::Stop;
 use crate::{Error, Settings, creation, fetch, socket};
@@ -62,6 +61,6 @@ impl Cluster {
 
     /// The TCP port, and the number in the name of the socket: PostgreSQL has one for both.
     pub(crate) fn port(&self) -> u16 {
-        self.loopback.as_ref().map_or(PORT, Loopback::port)
+        loopback::number(self.loopback.as_ref())
     }
 }

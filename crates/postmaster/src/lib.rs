@@ -36,6 +36,7 @@ mod stop;
 mod tied;
 mod watch;
 mod way;
+mod whole;
 
 mod error;
 

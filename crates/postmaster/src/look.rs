@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::lock::{self, Lock};
 use crate::place::{CLUSTER, existing};
 use crate::programs::Programs;
-use crate::{Error, Settings, directory};
+use crate::{Error, Settings, directory, loopback};
 
 /// The findings before a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct Outlook {
 ///
 /// # Errors
 ///
-/// Fails if the data directory could not be made, or is one that a start refuses, or if another service holds it; and if the machine
-/// has no programs for it, and they may not be fetched.
+/// Fails if the data directory could not be made, or is one that a start refuses, or if another service holds it; if the machine
+/// has no programs for it, and they may not be fetched; and if the TCP port is taken.
 pub fn look(settings: &Settings) -> Result<Outlook, Error> {
     let found = fs::canonicalize(&settings.data_dir);
     let is_there = found.is_ok();
@@ -44,11 +44,13 @@ pub fn look(settings: &Settings) -> Result<Outlook, Error> {
     }
     let chosen = settings.programs.as_deref();
     let cluster = cluster.as_ref().map(|(directory, version)| (directory.as_path(), *version));
+    let can_be_brought = chosen.is_none() && (settings.may_download || settings.archive.is_some());
     let programs = match Programs::find(chosen, env::var_os("PATH").as_deref(), cluster) {
         Ok(programs) => Some(programs.major()),
-        Err(_) if chosen.is_none() && (settings.may_download || settings.archive.is_some()) => None,
+        Err(Error::NotInstalled { .. } | Error::OtherVersion { .. }) if can_be_brought => None,
         Err(error) => return Err(error),
     };
+    settings.port.map_or(Ok(()), loopback::check_free)?;
     Ok(Outlook { is_there, programs })
 }
 

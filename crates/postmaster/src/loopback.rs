@@ -1,17 +1,17 @@
 //! The way in for tools that know no Unix socket: a TCP port on loopback, and a password.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
 use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::random::random_hex;
 use crate::run::run;
+use crate::socket::PORT;
 use crate::stop::Stop;
+use crate::{Error, whole};
 
 /// The address that PostgreSQL listens on.
 pub(crate) const ADDRESS: &str = "127.0.0.1";
@@ -65,10 +65,8 @@ impl Loopback {
     ///
     /// The password is set only if its file is not there: by PostgreSQL's single-user mode, as nobody can connect yet.
     pub(crate) fn prepare(&self, cluster: &Cluster, stop: &Stop) -> Result<(), Error> {
-        let port = self.port;
-        TcpListener::bind((ADDRESS, port)).map_err(|source| Error::Port { port, source })?;
-        replace(&self.admission, ADMISSION, 0o644)
-            .map_err(Error::file("write", &self.admission))?;
+        check_free(self.port)?;
+        whole::write(&self.admission, ADMISSION.as_bytes(), 0o644)?;
         match fs::symlink_metadata(&self.password) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.set_password(cluster, stop),
             _ => Ok(()),
@@ -85,19 +83,16 @@ impl Loopback {
         arguments.extend(["-D".as_ref(), cluster.directory.as_os_str(), "postgres".as_ref()]);
         let statement = format!("alter role {NAME} password '{password}'\n");
         run(&cluster.account, &postgres, &arguments, &statement, stop)?;
-        replace(&self.password, &format!("{password}\n"), 0o600)
-            .map_err(Error::file("write", &self.password))
+        whole::write(&self.password, format!("{password}\n").as_bytes(), 0o600)
     }
 }
 
-/// Writes a file with these permissions; until it is complete, the one before stands.
-fn replace(path: &Path, content: &str, mode: u32) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file: File =
-        options.write(true).create(true).truncate(true).mode(mode).open(&unfinished)?;
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+/// The number in the name of the socket: that of the port if there is one, as PostgreSQL has one for both.
+pub(crate) fn number(loopback: Option<&Loopback>) -> u16 {
+    loopback.map_or(PORT, Loopback::port)
+}
+
+/// Fails if PostgreSQL could not listen on this port now.
+pub(crate) fn check_free(port: u16) -> Result<(), Error> {
+    TcpListener::bind((ADDRESS, port)).map(drop).map_err(|source| Error::Port { port, source })
 }

@@ -1,8 +1,8 @@
 //! The files by which a data directory and its stand-in name each other: some words for people, an empty line, a path.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use crate::{Error, StandInError};
+use crate::{Error, StandInError, whole};
 
 /// Nobody has a longer path.
 const LONGEST: u64 = 64 << 10;
@@ -47,38 +47,15 @@ fn path_in(content: &[u8]) -> Option<&Path> {
     (!path.is_empty()).then(|| Path::new(OsStr::from_bytes(path)))
 }
 
-/// Writes such a file, all of it or nothing.
+/// Writes such a file.
 pub(crate) fn write(file: &Path, words: &str, path: &Path) -> Result<(), Error> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let unfinished = PathBuf::from(name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Error::file("remove", unfinished)(error));
-        }
-        _ => {}
-    }
     let content = [words.as_bytes(), b"\n\n", path.as_os_str().as_bytes(), b"\n"].concat();
-    let mut options = OpenOptions::new();
-    let mut new = options
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&unfinished)
-        .map_err(Error::file("create", &unfinished))?;
-    new.write_all(&content)
-        .and_then(|()| new.sync_all())
-        .map_err(Error::file("write", &unfinished))?;
-    fs::rename(&unfinished, file).map_err(Error::file("name", file))?;
-    let directory = file.parent().unwrap_or(file);
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::file("sync", directory))
+    whole::write(file, &content, 0o644)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
+    use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

@@ -9,7 +9,7 @@ use crate::beginning::Beginning;
 use crate::cluster::Cluster;
 use crate::creation::NAME;
 use crate::lock::Lock;
-use crate::loopback::Loopback;
+use crate::loopback::{self, Loopback};
 use crate::{Error, Settings, Stop, directory, watch};
 
 /// A private PostgreSQL, kept running until it is stopped or dropped.
@@ -19,7 +19,6 @@ pub struct Postmaster {
     socket_dir: PathBuf,
     runs_as: u32,
     psql: Option<String>,
-    port: u16,
     loopback: Option<Loopback>,
     stop: Stop,
     /// Taken by whoever stops it first.
@@ -51,24 +50,14 @@ impl Postmaster {
         let socket_dir = cluster.socket_dir.clone();
         let runs_as = cluster.account.uid();
         let psql = cluster.programs.psql(env::var_os("PATH").as_deref());
-        let (port, loopback) = (cluster.port(), cluster.loopback.clone());
+        let loopback = cluster.loopback.clone();
         let theirs = stop.clone();
         let watcher = thread::Builder::new()
             .name("postmaster".to_owned())
             .spawn(move || watch::watch(&cluster, server, &theirs))
             .map_err(Error::Thread)?;
         let (stop, watcher) = (stop.clone(), Some(watcher));
-        Ok(Self {
-            cluster_dir,
-            socket_dir,
-            runs_as,
-            psql,
-            port,
-            loopback,
-            stop,
-            watcher,
-            _lock: lock,
-        })
+        Ok(Self { cluster_dir, socket_dir, runs_as, psql, loopback, stop, watcher, _lock: lock })
     }
 
     /// The directory of PostgreSQL's files, which it calls its data directory.
@@ -86,7 +75,7 @@ impl Postmaster {
     /// The port, which for a Unix socket is a part of its name.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        loopback::number(self.loopback.as_ref())
     }
 
     /// The TCP port for tools, if the settings ask for one.
@@ -117,7 +106,7 @@ impl Postmaster {
     #[must_use]
     pub fn psql(&self) -> String {
         let (psql, host) = (self.psql.as_deref().unwrap_or("psql"), self.socket_dir.display());
-        let port = self.port;
+        let port = self.port();
         format!("{psql} 'host={host} port={port} user={NAME} dbname={NAME}'")
     }
 
