@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::{RequestBuilder, StatusCode};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -64,11 +65,22 @@ async fn check(service: &Service, from: &str, case: &str) {
         .build()
         .unwrap();
     for _ in 0..10 {
-        let predict = client.post(service.url("/predict")).json(&flower()).send().await;
-        assert_eq!(predict.expect(case).status(), 200, "{case}");
-        let ready = client.get(service.url("/health/ready")).send().await;
-        assert_eq!(ready.expect(case).status(), 200, "{case}");
+        let predict = || client.post(service.url("/predict")).json(&flower());
+        assert_eq!(answered(predict, case).await, 200, "{case}");
+        let ready = || client.get(service.url("/health/ready"));
+        assert_eq!(answered(ready, case).await, 200, "{case}");
     }
+}
+
+/// The status of the answer. On a busy machine the request may come so late that its connection has brought nothing when one has to
+/// go; a client tries that again, and must not be kept out.
+async fn answered(request: impl Fn() -> RequestBuilder, case: &str) -> StatusCode {
+    for _ in 0..2 {
+        if let Ok(answer) = request().send().await {
+            return answer.status();
+        }
+    }
+    request().send().await.expect(case).status()
 }
 
 #[tokio::test]
